@@ -1,0 +1,39 @@
+"""A failed build in words: what failed, where, what to do next."""
+
+import re
+
+from revieee.builders.dockerfile import Dockerfile
+from revieee.builders.progress import Progress, instruction, missing_image
+from revieee.ports import Fault, PortError, Refused
+
+_SHOWN = 300
+_UNREADABLE = re.compile(r"dockerfile parse error (?:on )?line (\d+): (.*)")
+"""Read for the line number it holds; what is done does not hang on it."""
+
+
+def refusal(dockerfile: Dockerfile, progress: Progress) -> PortError:
+    """Turn what BuildKit said last into an error for the pull request, or for the operator."""
+    step, reason = progress.failed, progress.reason.strip()
+    if step is None:
+        hint = ""
+        if dockerfile.heredocs:
+            lines = ", ".join(str(line) for line in dockerfile.heredocs)
+            hint = f" (Here-documents, as on line {lines}, are read by Docker 23 and later.)"
+        found = _UNREADABLE.search(reason)
+        if found:
+            return Refused(f"{dockerfile.name}:{found[1]}: {found[2]}.{hint}", log=progress.tail)
+        return Refused(f"{dockerfile.name} could not be built: {reason}.{hint}", log=progress.tail)
+    image = missing_image(step)
+    if image is not None:
+        words = (
+            f"{dockerfile.name}: the base image {image} is not on this machine and could not be pulled: {reason}. "
+            "Check its name, and whether this machine may pull it."
+        )
+        return Refused(words, log=progress.tail)
+    if step.startswith(("exporting", "[internal]")):
+        return Fault(f"The Docker engine could not finish the build of {dockerfile.name}: {step}: {reason}")
+    told = instruction(step)
+    line = dockerfile.line_of(told)
+    where = dockerfile.name if line is None else f"{dockerfile.name}:{line}"
+    hint = " (137: killed, most likely over the memory limit of builds)" if reason.endswith("exit code: 137") else ""
+    return Refused(f"{where}: {told[:_SHOWN]} failed: {reason}{hint}", log=progress.tail)

@@ -1,0 +1,211 @@
+"""``revieee serve``: the control plane."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import click
+import uvicorn
+
+from revieee.cli.errors import told
+from revieee.ports import Fault, PortError
+from revieee.settings import load
+from revieee.wiring import ControlPlane, open_database, wire
+
+log = logging.getLogger("revieee")
+
+_AGAIN = 5.0
+"""Seconds until a task that failed is begun again."""
+
+
+@click.command()
+@told
+def serve() -> None:
+    """Run the control plane until Ctrl-C or SIGTERM. Environments and nginx go on without it."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+    )
+    for chatty in ("httpx", "alembic", "uvicorn"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = load()
+    database = open_database(settings)
+    try:
+        with only_one(settings.data):
+            asyncio.run(run(wire(settings, database)))
+    finally:
+        database.close()
+
+
+@contextlib.contextmanager
+def only_one(data: Path) -> Iterator[None]:
+    """Let one control plane at a time serve from a data folder; the kernel gives the lock back however it ends.
+
+    Raises:
+        Fault: another one is at it.
+    """
+    with (data / "serve.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Fault(
+                f"Another `revieee serve` works in {data}. Stop it first, or give this one a folder (REVIEEE_DATA)."
+            ) from None
+        yield
+
+
+async def run(plane: ControlPlane) -> None:
+    """Run all tasks of a control plane until a signal asks for its end.
+
+    Raises:
+        Fault: the router cannot be started.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    plane.router.prepare()
+    server = _Server(_config(plane))
+    listening = _listen(plane.router.options.control_socket)
+    tasks = [asyncio.create_task(server.serve(sockets=[listening]), name="web")]
+    try:
+        await _open(plane)
+        click.echo(f"Revieee serves {plane.settings.base_url} (instance {plane.parts.instance}).", err=True)
+        tasks += [
+            asyncio.create_task(plane.reconciler.run(), name="reconcile"),
+            asyncio.create_task(plane.teller.run(), name="tell"),
+            asyncio.create_task(_again(plane, Intake(plane).handle), name="intake"),
+            asyncio.create_task(_again(plane, Lister(plane).handle), name="list new"),
+            asyncio.create_task(_again(plane, Approving(plane).handle), name="approve"),
+            asyncio.create_task(_again(plane, partial(_list, plane)), name="list"),
+        ]
+        ended = asyncio.create_task(stop.wait())
+        await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        for task in tasks:
+            if task.done():
+                task.result()
+    finally:
+        server.should_exit = True
+        for task in tasks[1:]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await plane.parts.builder.close()
+        await plane.parts.engine.close()
+        await plane.github.close()
+
+
+async def _open(plane: ControlPlane) -> None:
+    """Put up the walls and the router; a first start that fails takes away again what it made of the host.
+
+    Raises:
+        Fault: one of them cannot be had.
+    """
+    engine = plane.parts.engine
+    await engine.open()
+    try:
+        await plane.router.ensure()
+    except Fault:
+        with contextlib.suppress(PortError):
+            if not await engine.observe_all(plane.parts.instance):
+                await engine.uninstall()
+        raise
+
+
+class Intake:
+    """Handles deliveries as they come."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._listener = plane.parts.bell.listen()
+
+    async def handle(self) -> None:
+        """Handle what is there, or wait for more."""
+        if not await self._plane.inbox.handle():
+            await self._listener.wait(self._plane.parts.policy.pace.poll)
+
+
+class Lister:
+    """Lists repositories that came into view, beside the deliveries, none of which waits for the forge."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._listener = plane.parts.bell.listen()
+
+    async def handle(self) -> None:
+        """List what came into view, and wait for more."""
+        await self._plane.listing.list_new()
+        await self._listener.wait(self._plane.parts.policy.pace.poll)
+
+
+class Approving:
+    """Asks the forge who may write, and answers comments, beside everything else: the forge may be slow."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._listener = plane.parts.bell.listen()
+
+    async def handle(self) -> None:
+        """Settle what can be settled, or wait for more."""
+        if not await self._plane.approvals.handle():
+            await self._listener.wait(self._plane.parts.policy.pace.poll)
+
+
+async def _list(plane: ControlPlane) -> None:
+    """List open pull requests at start and on a schedule."""
+    await plane.listing.list_all()
+    await plane.parts.clock.sleep(plane.parts.policy.pace.resync)
+
+
+async def _again(plane: ControlPlane, work: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await work()
+        except PortError as error:
+            log.warning("%s", error)
+            await plane.parts.clock.sleep(_AGAIN)
+        except Exception:
+            log.exception("failed; begun again in %.0f s", _AGAIN)
+            await plane.parts.clock.sleep(_AGAIN)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: the whole control plane ends together."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def _listen(path: Path) -> socket.socket:
+    """Listen on the control socket, by way of its opened folder: an address holds 107 bytes, a folder more (unix(7)).
+
+    nginx's workers, which run as another user, may connect; the folder keeps everyone else out.
+    """
+    path.unlink(missing_ok=True)
+    listening = socket.socket(socket.AF_UNIX)
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        listening.bind(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)
+    path.chmod(0o666)
+    return listening
+
+
+def _config(plane: ControlPlane) -> uvicorn.Config:
+    return uvicorn.Config(
+        plane.app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )

@@ -1,0 +1,79 @@
+"""What ``revieee doctor`` says of a Docker engine."""
+
+from collections.abc import Iterator, Sequence
+
+from revieee.clients.docker import DockerAnswered, DockerClient, DockerError, DockerForbidden, Json
+from revieee.engines.docker.watch import planned, standing
+from revieee.model.policy import EngineOptions
+from revieee.ports import Finding, Severity
+
+_OLDEST = "1.41"
+_LIMITS = {"MemoryLimit": "memory", "CpuCfsQuota": "CPU", "PidsLimit": "process"}
+
+
+async def check(client: DockerClient, options: EngineOptions) -> Sequence[Finding]:
+    """Look at the engine and the walls."""
+    try:
+        version = await client.call("GET", "version")
+        info = await client.call("GET", "info")
+    except DockerForbidden:
+        mend = "run Revieee as root, or add its user to the group docker"
+        return [_bad("engine", f"The socket {client.host} is closed to this user.", mend)]
+    except DockerAnswered as error:
+        return [_bad("engine", f"The Docker engine at {client.host} says: {error}", f"install API {_OLDEST} or newer")]
+    except DockerError as error:
+        mend = "start it (systemctl start docker), or set REVIEEE_DOCKER_HOST to where it listens"
+        return [_bad("engine", f"No Docker engine answers at {client.host} ({error}).", mend)]
+    return [_version(version, client.host), *_settings(info), await _walls(options)]
+
+
+def _version(version: Json, host: str) -> Finding:
+    return _good("engine", f"Docker {version.get('Version')} (API {version.get('ApiVersion')}) answers at {host}.")
+
+
+def _settings(info: Json) -> Iterator[Finding]:
+    """Tell of what the host's kernel and the daemon's settings lack."""
+    if info.get("OSType") != "linux":
+        yield _bad("engine", f"It runs {info.get('OSType')} containers.", "use an engine that runs Linux containers")
+    driver = info.get("Driver")
+    if driver == "vfs":
+        yield _warning("storage", "The storage driver vfs copies every layer.", "use overlay2, see docker info")
+    else:
+        yield _good("storage", f"Images and containers are kept by {driver} in {info.get('DockerRootDir')}.")
+    missing = [name for key, name in _LIMITS.items() if not info.get(key)]
+    if missing:
+        mend = "mount the control groups of these kinds (cgroup 2 has them all)"
+        yield _bad("limits", f"Limits do not hold here: {', '.join(missing)}.", mend)
+    else:
+        yield _good("limits", f"Limits hold (control groups version {info.get('CgroupVersion', '1')}).")
+    if not any("seccomp" in str(one) for one in info.get("SecurityOptions") or ()):
+        yield _warning(
+            "seccomp", "System calls of containers are not filtered.", "use a kernel and engine with seccomp"
+        )
+    if not info.get("IPv4Forwarding", True):
+        yield _bad("forwarding", "The kernel forwards no packets.", "sysctl -w net.ipv4.ip_forward=1")
+
+
+async def _walls(options: EngineOptions) -> Finding:
+    if not options.walls:
+        return _warning("walls", "The firewall table is turned off in the settings.", "let something else do its work")
+    if not options.host.startswith("unix://"):
+        mend = "run Revieee on the engine's host, or load the rules there (docs/engines.md)"
+        return _warning("walls", "The engine is on another host; the firewall table is kept on this one.", mend)
+    walls = planned(options)
+    if await standing(walls):
+        return _good("walls", f"The firewall table {walls.table} stands with {walls.rules} rules.")
+    mend = "start revieee serve as root, with nftables installed: it loads the table and puts it back within 10 s"
+    return _bad("walls", f"The firewall table {walls.table} is not there, or not as it should be.", mend)
+
+
+def _good(subject: str, words: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.GOOD, words=words)
+
+
+def _warning(subject: str, words: str, mend: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.WARNING, words=words, mend=mend)
+
+
+def _bad(subject: str, words: str, mend: str) -> Finding:
+    return Finding(subject=subject, severity=Severity.BAD, words=words, mend=mend)

@@ -1,0 +1,140 @@
+"""Images: had, remembered, removed. Only those that carry our labels, or that we pulled, are ever removed."""
+
+import re
+from collections.abc import Mapping
+
+from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines
+from revieee.engines.docker.calls import ABSENT, CONFLICT
+from revieee.engines.docker.names import INSTANCE
+from revieee.model.image import Image
+from revieee.model.tags import built_here
+from revieee.ports import Announce, Refused
+
+_MOST_REFERENCE = 512
+_PATIENCE = 300.0
+"""Seconds that a registry may be silent in the middle of a pull."""
+
+_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?/)?"
+_REFERENCE = re.compile(
+    rf"{_HOST}{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?"
+)
+"""The grammar of https://pkg.go.dev/github.com/distribution/reference"""
+
+_ID = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+async def have(
+    client: DockerClient,
+    reference: str,
+    *,
+    instance: str,
+    pinned: str | None,
+    refresh: bool,
+    pulling: Announce | None = None,
+) -> Image:
+    """Find an image on the engine, or pull it. One that was built here is asked of no registry: it would hear its name.
+
+    Raises:
+        Refused: there is none, it cannot be pulled, or it was built for an environment.
+    """
+    _check(reference)
+    if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
+        return read(found, reference)
+    found = await _find(client, reference)
+    if found is not None and _labels(found).get(INSTANCE):
+        raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
+    if built_here(instance, reference):
+        raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
+    if found is not None and not refresh:
+        return read(found, reference)
+    if found is None and pulling is not None:
+        await pulling()
+    problem = await _pull(client, reference)
+    pulled = await _find(client, reference)
+    if pulled is None:
+        raise Refused(f"The image {reference} cannot be pulled: {problem or 'the engine does not have it afterwards'}")
+    old = found is not None and found["Id"] == pulled["Id"]
+    if _labels(pulled).get(INSTANCE):
+        await remove(client, pulled)
+        raise Refused(f"The image {reference} carries labels that only Revieee may give (revieee.instance).")
+    return read(pulled, reference, pulled=not problem and not old)
+
+
+def read(body: Json, reference: str, *, pulled: bool = False) -> Image:
+    """Read the engine's answer to ``GET /images/{name}/json``."""
+    settings = body.get("Config") or {}
+    ports = {_port(name) for name in settings.get("ExposedPorts") or {}}
+    test = (settings.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    return Image(
+        id=str(body["Id"]),
+        reference=reference,
+        ports=tuple(sorted(port for port in ports if port)),
+        volumes=tuple(sorted(settings.get("Volumes") or {})),
+        healthcheck=test[0] != "NONE",
+        size=int(body.get("Size") or 0),
+        pulled=pulled,
+    )
+
+
+async def remove(client: DockerClient, image: Json, *, force: bool = False) -> None:
+    """Take an image's names away, and with the last one the image. One that a container uses stays.
+
+    Args:
+        client: of the engine.
+        image: as listed or inspected.
+        force: also where a container that does not run uses it.
+    """
+    for name in [*(one for one in image.get("RepoTags") or () if one != "<none>:<none>"), str(image["Id"])]:
+        try:
+            await client.call("DELETE", "images", name, query={"force": force})
+        except DockerAnswered as error:
+            if error.status not in {ABSENT, CONFLICT}:
+                raise
+
+
+async def forget(client: DockerClient, image_id: str) -> None:
+    """Remove a pulled image, unless anything uses it."""
+    if (found := await _find(client, image_id)) is not None:
+        await remove(client, found)
+
+
+async def _find(client: DockerClient, name: str) -> Json:
+    try:
+        return await client.call("GET", "images", name, "json")
+    except DockerAnswered as error:
+        if error.status == ABSENT:
+            return None
+        raise
+
+
+def _check(reference: str) -> None:
+    if _ID.fullmatch(reference):
+        raise Refused(f"{reference} names an image by its id, and only names with a repository are taken.")
+    if len(reference) > _MOST_REFERENCE or not _REFERENCE.fullmatch(reference):
+        raise Refused(f"{reference[:80]!r} is not the name of an image. Write it as repository:tag.")
+
+
+async def _pull(client: DockerClient, reference: str) -> str:
+    """Pull an image and give what went wrong, or nothing."""
+    query = {"fromImage": reference}
+    if "@" not in reference and ":" not in reference.rpartition("/")[2]:
+        query["tag"] = "latest"
+    try:
+        async with client.stream("POST", "images", "create", query=query, patience=_PATIENCE) as pieces:
+            async for line in lines(pieces):
+                if "error" in line:
+                    return str(line["error"])
+    except DockerAnswered as error:
+        return error.message
+    return ""
+
+
+def _labels(body: Json) -> Mapping[str, str]:
+    return (body.get("Config") or {}).get("Labels") or {}
+
+
+def _port(name: str) -> int | None:
+    """Read ``8080/tcp``; ports of other protocols answer no HTTP."""
+    number, _, protocol = name.partition("/")
+    return int(number) if number.isdecimal() and protocol in {"", "tcp"} else None

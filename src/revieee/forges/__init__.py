@@ -1,0 +1,1 @@
+"""Where pull requests live: adapters of :class:`revieee.ports.Forge`."""

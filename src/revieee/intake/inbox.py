@@ -1,0 +1,145 @@
+"""The inbox: stored deliveries become facts, facts become wishes."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from revieee.intake import payloads
+from revieee.model.delivery import Delivery
+from revieee.model.desire import Desire, desire
+from revieee.model.facts import PullRequestFacts, RepositoryFacts
+from revieee.model.github import Malformed
+from revieee.model.policy import AdmissionPolicy, ForkPolicy
+from revieee.model.trust import Trust
+from revieee.ports import Clock, Hints, RetryLater
+from revieee.store import environments, inbox, wishes
+from revieee.store.database import Database
+from revieee.store.gathering import Gathering
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+TOGETHER = 10
+"""Deliveries handled in one transaction: few enough that one which is to be stored does not wait long."""
+
+
+class Inbox:
+    """Takes deliveries in, and handles those that are stored."""
+
+    def __init__(self, database: Database, admission: AdmissionPolicy, clock: Clock, hints: Hints) -> None:
+        self._database, self._admission, self._clock, self._hints = database, admission, clock, hints
+        self._gathering = Gathering(database)
+        self.to_list: set[int] = set()
+        """Ids of repositories that came into view: their open pull requests are to be listed."""
+        self._seen: set[int] = set()
+        """Those of the transaction under way: to be listed once it is written."""
+
+    async def store(self, delivery: Delivery) -> bool:
+        """Store a delivery before it is answered; False if it is known already.
+
+        Raises:
+            RetryLater: the database does not answer.
+        """
+        new = await self._gathering.add(delivery)
+        self._hints.hint()
+        return new
+
+    async def handle(self) -> int:
+        """Handle what is stored and not handled yet, oldest first, comments aside; gives how many.
+
+        Raises:
+            RetryLater: the database does not answer; nothing is lost.
+        """
+        waiting = await self._database.run(lambda session: inbox.unhandled(session, BATCH))
+        for start in range(0, len(waiting), TOGETHER):
+            await self._handle(waiting[start : start + TOGETHER])
+        if waiting:
+            self._hints.hint()
+        return len(waiting)
+
+    def decide(self, facts: PullRequestFacts, trust: Trust) -> Desire:
+        """Turn facts and trust into what is wanted, by this installation's policy."""
+        return desire(facts, self._admission, trust)
+
+    def asks(self, facts: PullRequestFacts) -> bool:
+        """Tell whether somebody must vouch for a pull request's commits."""
+        return facts.fork and self._admission.forks is ForkPolicy.ASK
+
+    async def _handle(self, some: Sequence[Delivery]) -> None:
+        """Handle a few in one transaction; one that cannot be handled is put aside and keeps no other waiting."""
+        work = [(delivery.id, self._work(delivery)) for delivery in some]
+
+        def write(session: Session) -> None:
+            for id_, outcome_of in work:
+                inbox.handled(session, id_, outcome_of(session), now=self._clock.now())
+
+        try:
+            await self._database.run(write)
+            self.to_list |= self._seen
+            self._seen.clear()
+        except RetryLater:
+            raise
+        except Exception:
+            if len(some) == 1:
+                log.exception("delivery %s (%s) could not be handled and is put aside", some[0].id, some[0].event)
+                await self._database.run(
+                    partial(inbox.handled, delivery_id=some[0].id, outcome="failed", now=self._clock.now())
+                )
+                return
+            for one in some:
+                await self._handle([one])
+
+    def _work(self, delivery: Delivery) -> Callable[[Session], str]:
+        """Say what is to be written for a delivery; reading it needs no database."""
+        try:
+            happening = payloads.read_delivery(delivery)
+        except Malformed as error:
+            words = f"malformed: {error}"
+            log.warning("delivery %s (%s) is %s", delivery.id, delivery.event, words)
+            return lambda _: words
+        return lambda session: self._write(session, happening)
+
+    def _write(self, session: Session, happening: payloads.Happening) -> str:
+        """Write what happened into the store; gives the outcome in words."""
+        outcome = f"noted: {type(happening).__name__}"
+        match happening:
+            case payloads.PullRequestHappening(facts=facts, action=action):
+                outcome = self._facts(session, facts, action)
+            case payloads.RepositoryRenamed(repository=one) | payloads.RepositoryTransferred(repository=one):
+                outcome = self._known(session, [one], "renamed")
+            case payloads.RepositoryDeleted(repository=one):
+                outcome = self._gone(session, {one.id}, "The repository was deleted.")
+            case payloads.Ping(repository=RepositoryFacts() as one):
+                self._seen.add(one.id)  # what is open already gets its environment now
+                outcome = self._known(session, [one], "set up")
+            case payloads.InstallationAdded(repositories=several):
+                self._seen |= {one.id for one in several}
+                outcome = self._known(session, several, "added")
+            case payloads.InstallationRemoved(repositories=several, whole=whole, installation=installation):
+                ids = {one.id for one in several}
+                if whole:
+                    ids |= {one.id for one in environments.repositories(session) if one.installation == installation}
+                outcome = self._gone(session, ids, "Revieee was removed from the repository.")
+            case payloads.Ignored(reason=reason):
+                outcome = f"ignored: {reason}"
+            case _:
+                pass
+        return outcome
+
+    def _facts(self, session: Session, facts: PullRequestFacts, action: str) -> str:
+        row = wishes.record_facts(session, facts, self.decide, now=self._clock.now())
+        if wishes.unclear(row):  # deliveries of one second disagree: the forge is asked
+            self._seen.add(facts.repository.id)
+        return f"{action}: {'wanted' if row.wanted else row.wanted_reason}"
+
+    def _known(self, session: Session, repositories: Sequence[RepositoryFacts], what: str) -> str:
+        for one in repositories:
+            wishes.record_repository(session, one, now=self._clock.now())
+        return f"{what}: {', '.join(one.name for one in repositories)}"
+
+    def _gone(self, session: Session, repositories: Collection[int], reason: str) -> str:
+        for id_ in repositories:
+            wishes.remove_repository(session, id_, reason, now=self._clock.now())
+        return reason

@@ -1,0 +1,159 @@
+"""The loop: claim what is due, work on it, and now and then look at everything."""
+
+import asyncio
+import collections
+import logging
+from collections.abc import Callable, Coroutine
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from revieee.ports import PortError, RetryLater
+from revieee.reconcile.owner import is_dead
+from revieee.reconcile.parts import Parts
+from revieee.reconcile.tick import tick
+from revieee.reconcile.turn import take_turn
+from revieee.store import leases
+from revieee.store.leases import Lease
+from revieee.store.schema import EnvironmentRow
+
+log = logging.getLogger(__name__)
+
+GATHER, REST = 0.3, 0.7
+"""Seconds in which the engine's words are gathered into one look, and until the next: no more than one a second."""
+
+GOING = 0
+"""Stands for the repository of environments that are to go: they have places of their own. GitHub's ids begin at 1."""
+
+
+class Reconciler:
+    """Runs turns until it is told to stop. Several may run on one database; leases share the work."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._turns: dict[asyncio.Task[None], int] = {}
+        """Repository id by turn under way."""
+        self._changed: set[int] = set()
+        """Environments of which the engine said that something changed."""
+        self._noticed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled; then end the turns under way and give their leases back."""
+        await self.free_the_dead()
+        works = {"tick": self._tick, "events": self._events, "look": self._look}
+        tasks = [asyncio.create_task(self._forever(work, name)) for name, work in works.items()]
+        listener = self._parts.bell.listen()
+
+        async def work() -> None:
+            await self.claim()
+            await listener.wait(self._parts.policy.pace.poll)
+
+        try:
+            await self._forever(work, "turns")
+        finally:
+            await self._stop(tasks)
+
+    async def claim(self) -> int:
+        """Begin a turn for what is due, as far as there are places; gives how many."""
+        parts = self._parts
+        now, busy = parts.clock.now(), collections.Counter(self._turns.values())
+        going = busy.pop(GOING, 0)
+        places, more = parts.policy.turns - busy.total(), parts.policy.turns - going
+        until = now + parts.policy.pace.lease
+        surely = asyncio.get_running_loop().time() + parts.policy.pace.lease
+        try:
+            taken = await parts.database.run(partial(self._take, busy=busy, places=(places, more), times=(now, until)))
+        except RetryLater as error:
+            log.warning("%s", error)
+            return 0
+        for lease, repository in taken:
+            self._begin(lease, repository, surely)
+        return len(taken)
+
+    def _take(
+        self, session: Session, *, busy: collections.Counter[int], places: tuple[int, int], times: tuple[float, float]
+    ) -> list[tuple[Lease, int]]:
+        """Take leases in one transaction: on what is to go, with places of its own, and on the rest."""
+        owner, (now, until) = self._parts.owner, times
+        going = leases.claim_going(session, owner, now=now, until=until, limit=places[1])
+        others = leases.claim(session, owner, now=now, until=until, limit=places[0], busy=busy)
+        rows = [(lease, session.get_one(EnvironmentRow, lease.environment).repository_id) for lease in others]
+        return [*((lease, GOING) for lease in going), *rows]
+
+    async def settle(self) -> None:
+        """Take turns until nothing is due now and none is under way (for tests and for commands)."""
+        while await self.claim() or self._turns:
+            if self._turns:
+                await asyncio.wait(list(self._turns), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+
+    async def free_the_dead(self) -> None:
+        """Give back what a killed process on this host had claimed, instead of waiting until its leases run out."""
+        parts = self._parts
+        try:
+            for owner in await parts.database.run(leases.owners):
+                if is_dead(owner, parts.owner):
+                    log.info("leases of %s, which is gone, are given back", owner)
+                    await parts.database.run(partial(leases.free_of, owner=owner))
+        except RetryLater as error:
+            log.warning("the leases run out by themselves: %s", error)
+        except Exception:
+            log.exception("the leases run out by themselves")
+
+    def _begin(self, lease: Lease, repository: int, until: float) -> None:
+        turn = asyncio.create_task(take_turn(self._parts, lease, until), name=f"turn {lease.environment}")
+        self._turns[turn] = repository
+        turn.add_done_callback(self._ended)
+
+    def _ended(self, turn: asyncio.Task[None]) -> None:
+        self._turns.pop(turn, None)
+        self._parts.bell.hint()
+        if not turn.cancelled() and turn.exception() is not None:
+            log.error("a turn ended with an error", exc_info=turn.exception())
+
+    async def _stop(self, tasks: list[asyncio.Task[None]]) -> None:
+        ending = [*tasks, *self._turns]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+        try:
+            await self._parts.database.run(lambda session: leases.free_of(session, self._parts.owner))
+        except RetryLater as error:
+            log.warning("the leases run out by themselves: %s", error)
+
+    async def _tick(self) -> None:
+        await tick(self._parts)
+        await self._parts.clock.sleep(self._parts.policy.pace.tick)
+
+    async def _events(self) -> None:
+        """Note of which environments the engine says that something changed."""
+        async for environment in self._parts.engine.events(self._parts.instance):
+            self._changed.add(environment)
+            self._noticed.set()
+
+    async def _look(self) -> None:
+        """Have environments looked at that changed behind our back: what was killed is healed before the tick sees it.
+
+        What turns do is said too; a look that follows finds nothing to do, and ends there.
+        """
+        parts = self._parts
+        await self._noticed.wait()
+        await parts.clock.sleep(GATHER)
+        self._noticed.clear()
+        changed, now = sorted(self._changed), parts.clock.now()
+        self._changed.clear()
+        await parts.database.run(lambda session: leases.look(session, changed, now=now))
+        parts.bell.hint()
+        await parts.clock.sleep(REST)
+
+    async def _forever(self, work: Callable[[], Coroutine[None, None, None]], name: str) -> None:
+        while True:
+            try:
+                await work()
+            except PortError as error:
+                log.warning("%s: %s", name, error)
+            except Exception:
+                log.exception("%s failed", name)
+            else:
+                continue
+            await self._parts.clock.sleep(self._parts.policy.pace.first_retry)

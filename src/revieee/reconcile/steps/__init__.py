@@ -1,0 +1,1 @@
+"""The acts, one file each. Each is idempotent: begun again after a crash, it comes to the same."""

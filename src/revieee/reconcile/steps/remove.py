@@ -1,0 +1,81 @@
+"""Remove: a close wins over everything, and gone means observed absent."""
+
+import logging
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from revieee.model.environment import Release
+from revieee.ports import PortError, Presence, RetryLater
+from revieee.reconcile.parts import Step, Turn, Wait
+from revieee.reconcile.steps import routing
+from revieee.reconcile.steps.prepare import run_hook
+from revieee.reconcile.steps.stack import named
+from revieee.store import environments, images, releases
+from revieee.store.leases import StaleLease
+
+log = logging.getLogger(__name__)
+
+HOOK_ATTEMPTS = 3
+"""How often removal waits for an engine that cannot run the ``destroy`` hook now."""
+AGAIN = 0.5
+"""Seconds until what is still there is looked at again."""
+
+
+async def remove(turn: Turn) -> Step:
+    """Take an environment away: its routes first, acknowledged, then all that carries its label."""
+    environment, parts = turn.environment, turn.parts
+    if not environment.removing:
+        await turn.write(lambda session: releases.start_removal(session, turn.lease, now=turn.now))
+    await routing.forget(turn)
+    live = environment.live
+    if live is not None:
+        await _destroy_hook(turn, live)
+    # From here on nothing of it is live, so that a crash does not run the hook again, nor the tick mend anything.
+    await turn.write(lambda session: releases.end_all(session, turn.lease, now=turn.now))
+    placement = turn.placement(live)
+    await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
+    left = (await parts.engine.observe_all(parts.instance)).get(environment.id, Presence())
+    if not left.absent:
+        return Wait(seconds=AGAIN, words=f"Still there: {_words(left)}.")
+    for reference in await turn.write(lambda session: images.cut_off(session, environment.id)):
+        await parts.engine.forget_image(reference)
+    await turn.write(lambda session: images.unpin(session, environment.id))
+    for image in await turn.write(images.unused):
+        await parts.engine.forget_image(image)
+        await turn.write(partial(images.forgotten, image_id=image))
+    await turn.write(lambda session: _write(session, turn))
+    parts.extras.pop(environment.id, None)
+    log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)
+    return None
+
+
+def _write(session: Session, turn: Turn) -> None:
+    slot = releases.removed(session, turn.lease, now=turn.now)
+    if slot is not None:
+        environments.rest_slot(session, slot, now=turn.now)
+
+
+async def _destroy_hook(turn: Turn, live: Release) -> None:
+    """Run the ``destroy`` hook once, also when a crash comes between; whatever it comes to, removal goes on."""
+    hook = next((one for one in live.stack.hooks if one.name.startswith("hook-destroy-")), None) if live.stack else None
+    if hook is None or live.stack is None:
+        return
+    others = named(turn.environment, without=live) - live.keys
+    if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
+        await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
+    try:
+        ending = await run_hook(turn, live, live.stack, hook, since=turn.now)
+        if ending is not None:
+            log.warning("%s: %s", turn.environment.name, ending.reason)
+    except StaleLease:
+        raise
+    except PortError as error:
+        if isinstance(error, RetryLater) and turn.environment.attempts < HOOK_ATTEMPTS:
+            raise
+        log.warning("%s: the destroy hook could not run: %s", turn.environment.name, error)
+
+
+def _words(left: Presence) -> str:
+    found = {"containers": left.keys, "networks": left.networks, "volumes": left.volumes, "images": left.images}
+    return ", ".join(f"{len(names)} {kind}" for kind, names in found.items() if names)

@@ -1,0 +1,27 @@
+"""Start: what is new starts beside what is there, until all of it is healthy."""
+
+from revieee.model.environment import Release
+from revieee.model.phases import Outcome
+from revieee.reconcile.parts import Done, Step, Turn
+from revieee.reconcile.steps.healthy import until_healthy
+from revieee.reconcile.steps.stack import settled
+from revieee.store import releases
+
+
+async def start(turn: Turn, release: Release) -> Step:
+    """Apply the release's stack until every service is healthy, or its start timeout is over."""
+    stack = settled(release)
+    if release.hook_names:
+        # Only now, when their outcome is written down, may the containers that tell it go.
+        await turn.parts.engine.remove(turn.placement(release), release.hook_names, grace=0)
+    until = turn.now + stack.start_timeout  # from now on: while nobody looked, nothing may have been started
+    seen, ending = await until_healthy(turn, release, stack, until=until)
+    if ending is not None:
+        return Done(outcome=Outcome.FAILED, ending=ending)
+    endpoints = tuple(
+        (task.service.name, endpoint)
+        for task in stack.tasks
+        if task.port is not None and (endpoint := seen[task.key].endpoint) is not None
+    )
+    await turn.write(lambda session: releases.keep_endpoints(session, turn.lease, release.id, endpoints))
+    return Done(outcome=Outcome.DONE)

@@ -1,0 +1,63 @@
+"""Undo: what a release that does not go live had started goes, what it had stopped runs again."""
+
+import logging
+
+from revieee.model.environment import Release
+from revieee.model.phases import Outcome, Verdict
+from revieee.model.route import RouteState
+from revieee.ports import Presence, Refused
+from revieee.reconcile.parts import Done, Step, Turn
+from revieee.reconcile.steps.healthy import until_healthy
+from revieee.reconcile.steps.replace import clashing
+from revieee.reconcile.steps.routing import set_routes, show
+from revieee.reconcile.steps.stack import named, used_images
+from revieee.store import releases
+
+log = logging.getLogger(__name__)
+
+GRACE = 1.0
+"""Seconds between stop signal and kill for what never was live."""
+
+
+async def undo(turn: Turn, release: Release) -> Step:
+    """Remove what only this release names, put the live one back, and let its routes lead to it."""
+    environment, engine = turn.environment, turn.parts.engine
+    await _note_create_hook(turn, release)
+    keys = (release.keys | release.hook_names) - named(environment, without=release)
+    if keys:
+        await engine.remove(turn.placement(release), keys, grace=GRACE)
+    live = environment.live
+    if live is not None and live.stack is not None:
+        if release.stack is not None:
+            # A draining release may name them, too; they must not write what the live one writes.
+            kept_back = clashing(release.stack, live.stack) - keys
+            await engine.stop(turn.placement(release), release.stack, kept_back)
+        await _put_back(turn, live, release)
+        await set_routes(turn, live)
+    elif release.verdict is Verdict.FAILED:
+        await show(turn, RouteState.FAILED)
+    await engine.remove_images(turn.placement(release), used_images(environment, without=release))
+    return Done(outcome=Outcome.DONE)
+
+
+async def _put_back(turn: Turn, live: Release, release: Release) -> None:
+    """Start again what was stopped for this release. What else is wrong with the live one is not ours to wait for."""
+    if live.stack is None or release.stack is None:
+        return
+    stopped = clashing(live.stack, release.stack)
+    if stopped:
+        try:
+            until = turn.now + live.stack.start_timeout
+            await until_healthy(turn, live, live.stack, until=until, only=stopped)
+        except Refused as error:
+            log.warning("%s: what was stopped does not start again: %s", turn.environment.name, error)
+
+
+async def _note_create_hook(turn: Turn, release: Release) -> None:
+    """A ``create`` hook that ended well counts, though a crash or a newer wish kept us from writing it down."""
+    name = next((one for one in release.hook_names if one.startswith("hook-create-")), None)
+    if name is None or turn.environment.created_hook:
+        return
+    there = (await turn.parts.engine.observe_all(turn.parts.instance)).get(turn.environment.id, Presence())
+    if name in there.completed:
+        await turn.write(lambda session: releases.hook_created(session, turn.lease))

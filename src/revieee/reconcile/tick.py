@@ -1,0 +1,143 @@
+"""The tick: one look at everything, so that whatever was missed is found."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from revieee.ports import Placement, PortError, Presence, RetryLater
+from revieee.reconcile.parts import CHECKOUTS, Parts
+from revieee.store import environments, inbox, leases, logs, releases, routes
+
+log = logging.getLogger(__name__)
+
+KEEP_DELIVERIES = 30 * 86_400.0
+KEEP_LOGS = 30 * 86_400.0
+KEEP_GONE_ROUTES = 86_400.0
+"""Seconds for which each is kept."""
+
+
+async def tick(parts: Parts) -> None:
+    """Compare routes and engine with the rows; what differs becomes due, what has no row is removed.
+
+    Raises:
+        PortError: a part does not answer; the others were looked at all the same.
+    """
+    problems: list[PortError] = []
+    for look in (compare_routes, sweep, clear_checkouts, forget_repositories, tidy):
+        try:
+            await look(parts)
+        except PortError as error:
+            problems.append(error)  # one part that does not answer keeps nobody from the others
+    for problem in problems[1:]:
+        log.warning("tick: %s", problem)
+    if problems:
+        raise problems[0]
+
+
+async def compare_routes(parts: Parts) -> None:
+    """Have the router up, with exactly the routes that the rows say."""
+    await parts.router.ensure()
+    await parts.router.push_all(await parts.database.read(routes.everything))
+
+
+async def sweep(parts: Parts) -> None:
+    """Find what the engine has and no row names, and what a row names and the engine has not.
+
+    The rows are read after the engine, so what was begun meanwhile is in them.
+    """
+    there = await parts.engine.observe_all(parts.instance)
+    expected = await parts.database.read(environments.expectations)
+    due: list[int] = []
+    for id_, (_, keys) in expected.items():
+        presence = there.get(id_, Presence())
+        if keys and not keys <= presence.running | _completed(keys, presence):
+            due.append(id_)
+        elif keys and presence.keys - keys:
+            parts.extras[id_] = presence.keys - keys
+            due.append(id_)
+    await _strangers(parts, there, expected)
+    if due:
+        now = parts.clock.now()
+        await parts.database.run(lambda session: leases.make_due(session, due, now=now))
+        parts.bell.hint()
+
+
+def _completed(keys: frozenset[str], presence: Presence) -> frozenset[str]:
+    """Tasks that exist and do not run may have completed; only a look at them tells."""
+    return keys & presence.completed
+
+
+async def _strangers(parts: Parts, there: Mapping[int, Presence], expected: Mapping[int, object]) -> None:
+    """Remove what carries our label and should not be there.
+
+    What belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
+    """
+    now = parts.clock.now()
+    for id_, presence in there.items():
+        if id_ in expected or presence.absent:
+            continue
+        if await parts.database.run(partial(environments.reclaim, environment_id=id_, now=now)):
+            log.info("sweep: environment %d should have nothing, and has: %s", id_, _words(presence))
+        else:
+            await _remove(parts, id_, presence)
+
+
+async def _remove(parts: Parts, environment: int, presence: Presence) -> None:
+    """Remove what nobody owns, with a receipt in the log."""
+    placement = Placement(instance=parts.instance, environment=environment, incarnation=0, name=f"#{environment}")
+    try:
+        await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
+    except RetryLater as error:
+        log.warning("sweep: environment %d: %s", environment, error)
+        return
+    log.info("sweep: removed of environment %d, which has no row: %s", environment, _words(presence))
+
+
+def _words(presence: Presence) -> str:
+    """List everything by name: the receipt."""
+    return ", ".join(sorted(presence.keys | presence.networks | presence.volumes | presence.images))
+
+
+async def clear_checkouts(parts: Parts) -> None:
+    """Remove the checkouts of builds that a crash cut off, with what lies beside them under their name (``7.build-…``).
+
+    Those of builds under way stay. The rows are read after the folder, so what was begun meanwhile is in them.
+    """
+    folder = parts.data / CHECKOUTS
+    names = await asyncio.to_thread(_names, folder)
+    if names:
+        building = await parts.database.read(releases.building)
+        under_way = {str(id_) for id_ in building}
+        for name in names:
+            if name.partition(".")[0] not in under_way:
+                await asyncio.to_thread(shutil.rmtree, folder / name, ignore_errors=True)
+                log.info("removed the checkout %s of a release that is not being built", name)
+
+
+def _names(folder: Path) -> set[str]:
+    return {one.name for one in folder.iterdir()} if folder.is_dir() else set()
+
+
+async def forget_repositories(parts: Parts) -> None:
+    """Drop what the source keeps of repositories that were removed."""
+    for repository in await parts.database.read(environments.gone_repositories):
+        await parts.source.forget(repository)
+
+
+async def tidy(parts: Parts) -> None:
+    """Drop rows that nobody asks for any more, and keep the build cache within its bounds."""
+    now = parts.clock.now()
+    await parts.database.run(lambda session: _tidy(session, now))
+    await parts.builder.tidy()
+
+
+def _tidy(session: Session, now: float) -> None:
+    inbox.forget(session, before=now - KEEP_DELIVERIES)
+    logs.forget(session, before=now - KEEP_LOGS)
+    routes.forget(session, before=now - KEEP_GONE_ROUTES)
+    releases.forget(session, before=now - KEEP_LOGS)

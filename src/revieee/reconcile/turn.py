@@ -1,0 +1,220 @@
+"""One turn: take an environment through its next acts until nothing more is to do now."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from revieee.model.addresses import PoolExhausted
+from revieee.model.environment import Environment, Release
+from revieee.model.lifecycle import Act, next_act, obsolete
+from revieee.model.phases import Outcome, Verdict
+from revieee.ports import PortError, Refused, RetryLater, Superseded
+from revieee.reconcile.holding import Hold, held
+from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
+from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
+from revieee.store import leases, releases
+from revieee.store.leases import Lease, StaleLease
+from revieee.store.releases import Ending
+
+log = logging.getLogger(__name__)
+
+STEPS: Mapping[Act, Callable[[Turn, Release], Awaitable[Step]]] = {
+    Act.FETCH: fetch.fetch,
+    Act.BUILD: build.build,
+    Act.REPLACE: replace.replace,
+    Act.PREPARE: prepare.prepare,
+    Act.START: start.start,
+    Act.SWITCH: switch.switch,
+    Act.UNDO: undo.undo,
+}
+"""The step of every phase that a release goes through on its way."""
+
+ACTS: Mapping[Act, Callable[[Turn], Awaitable[Step]]] = {
+    Act.BEGIN: begin.begin,
+    Act.REMOVE: remove.remove,
+    Act.DRAIN: drain.drain,
+    Act.KEEP: keep.keep,
+}
+"""Acts on the environment as a whole."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What a turn has come to, for whoever gives the lease back."""
+
+    due_at: float | None
+    revision: int | None = None
+
+
+async def take_turn(all_parts: Parts, lease: Lease, until: float) -> None:
+    """Work on one leased environment until it rests, waits or is someone else's; then give the lease back.
+
+    Args:
+        all_parts: ports, store and policy.
+        lease: on the environment.
+        until: the moment, on the event loop's clock, until which the lease is surely ours.
+    """
+    hold = Hold(lease, until)
+    parts = held(all_parts, hold)
+    state = _State(due_at=parts.clock.now())
+    heart = asyncio.create_task(_heartbeat(parts, hold), name=f"heartbeat {lease.environment}")
+    try:
+        await _acts(parts, lease, state)
+    except StaleLease:
+        log.info("environment %d: someone else works on it now", lease.environment)
+        return
+    except RetryLater as error:
+        log.warning("environment %d: %s", lease.environment, error)
+        state.due_at = parts.clock.now() + parts.policy.pace.first_retry
+    except Exception:
+        state.due_at = parts.clock.now() + parts.policy.pace.tick  # it would fail again at once
+        raise
+    finally:
+        heart.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heart
+        with contextlib.suppress(RetryLater):
+            await parts.database.run(
+                lambda session: leases.release(
+                    session, lease, seen_revision=state.revision, due_at=state.due_at, now=parts.clock.now()
+                )
+            )
+        parts.bell.hint()
+
+
+async def _acts(parts: Parts, lease: Lease, state: _State) -> None:
+    """Do one act after the other until none is left to do now."""
+    while True:
+        environment = await parts.database.read(lambda session: releases.load(session, lease.environment))
+        state.revision = environment.revision
+        act = next_act(environment)
+        if act is Act.REST:
+            state.due_at = None
+            return
+        turn = Turn(parts=parts, lease=lease, environment=environment)
+        wait = await _record(turn, act, await _watched(turn, act))
+        if wait is not None:
+            state.due_at = parts.clock.now() + wait.seconds if wait.seconds != float("inf") else None
+            return
+
+
+async def _watched(turn: Turn, act: Act) -> Step:
+    """Do an act, and end it at once when a newer wish makes it obsolete."""
+    work = asyncio.ensure_future(_guarded(turn, act))
+    watch = asyncio.create_task(_obsolete(turn, act), name=f"watch {turn.environment.id}")
+    try:
+        await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        watch.result()  # a lost lease ends the turn
+        log.info("%s: %s is obsolete", turn.environment.name, act)
+        return None
+    finally:
+        for task in (work, watch):
+            task.cancel()
+        await asyncio.gather(work, watch, return_exceptions=True)
+
+
+async def _guarded(turn: Turn, act: Act) -> Step:
+    """Do an act, and turn its errors into what comes next."""
+    try:
+        return await _do(turn, act)
+    except StaleLease:
+        raise
+    except (PortError, PoolExhausted) as error:
+        return _after(turn, act, error)
+    except Exception:
+        log.exception("%s: %s failed in a way nobody thought of", turn.environment.name, act)
+        return _again(turn, "Something failed inside Revieee; whoever runs it finds it in its log. It is tried again.")
+
+
+async def _do(turn: Turn, act: Act) -> Step:
+    if act is Act.SUPERSEDE:
+        return _superseded(outdone=True)
+    if act in ACTS:
+        return await ACTS[act](turn)
+    release = turn.environment.next
+    assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
+    return await STEPS[act](turn, release)
+
+
+def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
+    """Choose what comes after an error: its class says so."""
+    if isinstance(error, Superseded):
+        # A newer wish ends this release as soon as it is heard of. Until then the forge may only be behind.
+        return _again(turn, f"{error} A newer one is expected.")
+    final = isinstance(error, Refused) and act in STEPS and act not in {Act.SWITCH, Act.UNDO}
+    if final:
+        log_tail = error.log if isinstance(error, Refused) else ""
+        ending = Ending(verdict=Verdict.FAILED, reason=str(error), log_tail=log_tail)
+        return Done(outcome=Outcome.FAILED, ending=ending)
+    if not isinstance(error, RetryLater):
+        log.error("%s: %s: %s", turn.environment.name, act, error)
+    return _again(turn, str(error), delay=error.delay or None if isinstance(error, RetryLater) else None)
+
+
+def _again(turn: Turn, words: str, *, delay: float | None = None) -> Wait:
+    backoff = turn.parts.policy.pace.backoff(turn.environment.attempts)
+    return Wait(seconds=backoff if delay is None else delay, words=words, failed=True)
+
+
+def _superseded(*, outdone: bool = False) -> Done:
+    return Done(outcome=Outcome.SUPERSEDED, ending=Ending(verdict=Verdict.SUPERSEDED, outdone=outdone))
+
+
+async def _record(turn: Turn, act: Act, step: Step) -> Wait | None:
+    """Write down what an act came to; gives the wait that ends the turn, if it is one."""
+    if isinstance(step, Wait):
+        if step.words or step.failed:
+            words, failed = step.words, step.failed
+            await turn.write(lambda session: releases.wait(session, turn.lease, words, failed=failed))
+        return step
+    if isinstance(step, Done):
+        release = turn.environment.next
+        assert release is not None  # noqa: S101 -- only a release's steps give outcomes
+        outcome, ending, now = step.outcome, step.ending, turn.now
+        phase = await turn.write(
+            lambda session: releases.move(session, turn.lease, release.id, outcome, now=now, ending=ending)
+        )
+        log.info("%s: %s of %.12s: %s → %s", turn.environment.name, act, release.commit, outcome, phase)
+    return None
+
+
+async def _heartbeat(parts: Parts, hold: Hold) -> None:
+    """Keep the lease while a step is slow."""
+    pace, loop, lease = parts.policy.pace, asyncio.get_running_loop(), hold.lease
+    while True:
+        await asyncio.sleep(pace.lease / 3)
+        surely, until = loop.time() + pace.lease, parts.clock.now() + pace.lease
+        try:
+            mine = await parts.database.run(partial(leases.renew, lease=lease, until=until))
+        except RetryLater as error:
+            log.warning("environment %d: the lease could not be renewed: %s", lease.environment, error)
+            continue
+        hold.until = surely if mine else 0.0
+        if not mine:
+            return
+
+
+async def _obsolete(turn: Turn, act: Act) -> None:
+    """Return when a newer wish makes the act obsolete, or the lease is lost."""
+    parts, seen = turn.parts, turn.environment.revision
+    listener = parts.bell.listen(turn.environment.id)
+    while True:
+        await listener.wait(parts.policy.pace.poll)
+        environment = await _if_changed(parts, turn.lease, seen)
+        if environment is None:
+            continue
+        seen = environment.revision
+        if obsolete(act, environment):
+            return
+
+
+async def _if_changed(parts: Parts, lease: Lease, seen: int) -> Environment | None:
+    try:
+        return await parts.database.run(lambda session: releases.if_changed(session, lease, seen))
+    except RetryLater:
+        return None  # the database will be back; the step goes on

@@ -1,0 +1,1 @@
+"""Routes on their way to visitors: the adapters of :class:`revieee.ports.Router`."""

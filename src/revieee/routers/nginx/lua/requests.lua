@@ -1,0 +1,125 @@
+-- A visitor's request: find its route, count it, pass it on.
+
+local balancer = require "ngx.balancer"
+local routes_table = require "table_of_routes"
+local questions = require "questions"
+
+local routes, open, seen = ngx.shared.routes, ngx.shared.open, ngx.shared.seen
+local M = {}
+
+local endpoints, endpoints_known = {}, 0  -- endpoint -> { ip, port, key, seen }: read once per worker
+local last, last_known = {}, 0            -- host -> { value, endpoint, … }: the route this worker used last
+local parked = 0                          -- requests this worker holds
+local CACHED = 20000
+local SEEN_EVERY = 10                     -- seconds; who sleeps after minutes need not be known to the second
+
+local function endpoint_of(text)
+  local known = endpoints[text]
+  if known then return known end
+  if endpoints_known >= CACHED then endpoints, endpoints_known = {}, 0 end
+  local ip, port = text:match("^(.+):(%d+)$")
+  known = { ip = ip, port = tonumber(port), key = ngx.worker.pid() .. "|" .. text }
+  endpoints[text], endpoints_known = known, endpoints_known + 1
+  return known
+end
+
+-- Counts the request, then looks whether its route is still the one it was counted for. In this order a drain can
+-- never see 0 while a request is about to go to the old endpoint.
+local function claim(host)
+  local route = last[host]
+  if not route then return nil end
+  open:incr(route.key, 1, 0)
+  if routes:get(host) == route.value then return route end
+  open:incr(route.key, -1)
+  last[host] = nil
+  last_known = last_known - 1
+  return nil
+end
+
+local function learn(host, value, endpoint)
+  if last_known >= CACHED then last, last_known = {}, 0 end
+  if not last[host] then last_known = last_known + 1 end
+  last[host] = { value = value, endpoint = endpoint, key = endpoint_of(endpoint).key, seen = 0 }
+end
+
+local function page(state)
+  ngx.var.route_state = state
+  return ngx.exec("@state")
+end
+
+-- Waits while a service is replaced in place. Gives false when it took too long, or too many wait already.
+local function hold(host, until_when)
+  if ngx.now() >= until_when or parked >= M.conf.parked_requests then return false end
+  parked = parked + 1
+  ngx.sleep(0.02)
+  parked = parked - 1
+  return true
+end
+
+-- The first request to a host, and every one that does not simply pass.
+local function settle(host)
+  local until_when
+  while true do
+    local value, state, endpoint = routes:get(host), nil, nil
+    if not value then
+      local trouble
+      value, trouble = questions.route(host)
+      if not value then return page(trouble) end
+    end
+    state, endpoint = routes_table.parse(value)
+    if state == "up" then
+      learn(host, value, endpoint)
+      local route = claim(host)
+      if route then return route end
+    elseif state == "hold" then
+      until_when = until_when or ngx.now() + M.conf.hold_seconds
+      if not hold(host, until_when) then return page("hold") end
+    elseif state == "gone" then
+      return page("unknown")
+    else
+      seen:set(host, ngx.time())
+      return page(state)
+    end
+  end
+end
+
+function M.access()
+  local host = ngx.var.host
+  local route = claim(host) or settle(host)
+  ngx.var.endpoint = route.endpoint
+  local now = ngx.time()
+  if now - route.seen >= SEEN_EVERY then
+    route.seen = now
+    seen:set(host, now)
+  end
+end
+
+function M.balance()
+  local endpoint = endpoint_of(ngx.var.endpoint)
+  assert(balancer.set_current_peer(endpoint.ip, endpoint.port))
+end
+
+-- Runs once for every request, however it ended. The variable outlives internal redirects, which ngx.ctx does not.
+function M.log()
+  local endpoint = ngx.var.endpoint
+  if not endpoint or endpoint == "" then return end
+  open:incr(endpoint_of(endpoint).key, -1)
+  if ngx.now() - ngx.req.start_time() > 1 then seen:set(ngx.var.host, ngx.time()) end
+end
+
+-- Only the worker itself removes its counters, so none is removed while a request is being counted.
+local function sweep()
+  for _, endpoint in pairs(endpoints) do
+    if open:get(endpoint.key) == 0 then open:delete(endpoint.key) end
+  end
+end
+
+function M.start_worker()
+  local mine = ngx.worker.pid() .. "|"
+  for _, key in ipairs(open:get_keys(0)) do
+    if key:sub(1, #mine) == mine then open:delete(key) end  -- of a worker long gone that had this pid
+  end
+  assert(ngx.timer.every(30, sweep))
+end
+
+return M

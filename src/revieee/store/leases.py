@@ -1,0 +1,200 @@
+"""Leases: who works on an environment. A token that is no longer the row's writes nothing."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, or_, select, true, update
+from sqlalchemy.orm import Session
+
+from revieee.ports import PortError
+from revieee.store.schema import EnvironmentRow
+
+_FEW = 4
+"""Places; with fewer there is nothing to share."""
+
+
+class StaleLease(PortError):
+    """Someone else works on the environment now: apply nothing, do nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on one environment until it runs out."""
+
+    environment: int
+    token: int
+
+
+def claim(
+    session: Session, owner: str, *, now: float, until: float, limit: int, busy: Mapping[int, int] | None = None
+) -> Sequence[Lease]:
+    """Take leases on environments that are due, fairly: repositories with the fewest turns under way first.
+
+    Two processes may look at the same rows: the update that names the token it saw is what one of them wins.
+
+    Args:
+        session: of the store.
+        owner: this process.
+        now: Unix time, seconds.
+        until: when the leases run out unless renewed.
+        limit: the most to take.
+        busy: turns under way in this process, by repository id.
+    """
+    if limit <= 0:
+        return []
+    under_way = Counter(busy or {})
+    share = _share(limit + under_way.total())
+    wanted = [
+        (id_, token)
+        for id_, token, repository in _fairly(_due(session, now=now), under_way)
+        if (under_way := under_way + Counter([repository]))[repository] <= share
+    ]
+    return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
+    """Take leases on environments that are due and are to go: places of their own, so that builds hold up no close."""
+    going = or_(EnvironmentRow.wanted.is_(False), EnvironmentRow.removing_since.is_not(None))
+    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=going)]
+    return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def _share(places: int) -> int:
+    """Tell how many places one repository may have: not all, where there are some to share."""
+    return places if places < _FEW else places * 3 // 4
+
+
+def _take(
+    session: Session, owner: str, wanted: Sequence[tuple[int, int]], *, until: float, limit: int
+) -> Sequence[Lease]:
+    """Write our name on rows whose token is still the one that was seen."""
+    taken: list[Lease] = []
+    for id_, token in wanted:
+        if len(taken) >= limit:
+            break
+        claimed = session.execute(
+            update(EnvironmentRow)
+            .where(EnvironmentRow.id == id_, EnvironmentRow.lease_token == token)
+            .values(lease_owner=owner, lease_token=token + 1, lease_until=until)
+        )
+        if _changed(claimed) == 1:
+            taken.append(Lease(id_, token + 1))
+    return taken
+
+
+def _due(session: Session, *, now: float, only: ColumnElement[bool] | None = None) -> Sequence[tuple[int, int, int]]:
+    """Give (id, token, repository) of what is due and free, longest due first.
+
+    All of it: a limit here would let one repository with many hide the others.
+    """
+    found = session.execute(
+        select(EnvironmentRow.id, EnvironmentRow.lease_token, EnvironmentRow.repository_id)
+        .where(EnvironmentRow.due_at <= now)
+        .where(or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now))
+        .where(true() if only is None else only)
+        .order_by(EnvironmentRow.due_at, EnvironmentRow.id)
+    )
+    return [(id_, token, repository) for id_, token, repository in found]
+
+
+def _fairly(found: Sequence[tuple[int, int, int]], busy: Mapping[int, int]) -> Sequence[tuple[int, int, int]]:
+    """Deal out one environment per repository in turn."""
+    rounds = dict(busy)
+    order: list[tuple[int, int, tuple[int, int, int]]] = []
+    for place, one in enumerate(found):
+        round_ = rounds.get(one[2], 0)
+        rounds[one[2]] = round_ + 1
+        order.append((round_, place, one))
+    return [one for _, _, one in sorted(order)]
+
+
+def renew(session: Session, lease: Lease, *, until: float) -> bool:
+    """Hold on to a lease; False when it is someone else's by now."""
+    done = session.execute(_mine(lease).values(lease_until=until))
+    return _changed(done) == 1
+
+
+def guard(session: Session, lease: Lease) -> EnvironmentRow:
+    """Give the environment's row, locked, if the lease is still ours.
+
+    Raises:
+        StaleLease: it is not; the transaction must write nothing.
+    """
+    row = session.scalar(
+        select(EnvironmentRow)
+        .where(EnvironmentRow.id == lease.environment, EnvironmentRow.lease_token == lease.token)
+        .with_for_update()
+    )
+    if row is None:
+        raise StaleLease(f"the lease on environment {lease.environment} went to someone else")
+    return row
+
+
+def release(session: Session, lease: Lease, *, seen_revision: int | None, due_at: float | None, now: float) -> None:
+    """Give a lease back, and say when the environment is due again.
+
+    A wish that came since ``seen_revision`` was read makes it due at once; None: nothing was read. From here on the
+    token writes nothing.
+    """
+    seen = EnvironmentRow.revision if seen_revision is None else seen_revision
+    session.execute(
+        _mine(lease).values(
+            lease_owner=None,
+            lease_until=None,
+            lease_token=lease.token + 1,
+            due_at=case((EnvironmentRow.revision == seen, due_at), else_=now),
+        )
+    )
+
+
+def free_of(session: Session, owner: str) -> None:
+    """Give back all leases of a process that ends."""
+    session.execute(
+        update(EnvironmentRow)
+        .where(EnvironmentRow.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, lease_token=EnvironmentRow.lease_token + 1)
+    )
+
+
+def owners(session: Session) -> frozenset[str]:
+    """Give all processes that hold a lease, or did not give one back."""
+    found = session.scalars(
+        select(EnvironmentRow.lease_owner).where(EnvironmentRow.lease_owner.is_not(None)).distinct()
+    )
+    return frozenset(owner for owner in found if owner is not None)
+
+
+def make_due(session: Session, environments: Sequence[int], *, now: float) -> None:
+    """Ask for a look at environments of which the engine says something else than the rows."""
+    if environments:
+        session.execute(
+            update(EnvironmentRow)
+            .where(
+                EnvironmentRow.id.in_(environments), or_(EnvironmentRow.due_at.is_(None), EnvironmentRow.due_at > now)
+            )
+            .values(due_at=now)
+        )
+
+
+def look(session: Session, environments: Sequence[int], *, now: float) -> None:
+    """Ask for a look at environments of which the engine says that something changed.
+
+    Whoever works on one sees for himself. What fails again and again, its container in a crash loop, is left to its
+    backoff.
+    """
+    free = or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now)
+    due = session.scalars(
+        select(EnvironmentRow.id).where(EnvironmentRow.id.in_(environments), free, EnvironmentRow.attempts == 0)
+    )
+    make_due(session, due.all(), now=now)
+
+
+def _mine(lease: Lease) -> Update:
+    return update(EnvironmentRow).where(
+        EnvironmentRow.id == lease.environment, EnvironmentRow.lease_token == lease.token
+    )
+
+
+def _changed(result: Result[tuple[()]]) -> int:
+    return result.rowcount if isinstance(result, CursorResult) else 0

@@ -1,0 +1,112 @@
+"""Reports: what the forge has been told, and what it has still to be told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from revieee.ports import Posted
+from revieee.store.codec import POSTED
+from revieee.store.schema import EnvironmentRow, ReportRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """An environment that changed since it was last reported."""
+
+    environment: int
+    version: int
+    digest: str
+    posted: Posted
+    attempts: int
+    fresh: bool = False
+    """Nothing was reported of it before."""
+
+
+def claim(session: Session, *, now: float, until: float, limit: int = 50) -> Sequence[Pending]:
+    """Give environments whose report is behind and due, and keep other processes off them until ``until``."""
+    return [one for one in _pending(session, now=now, limit=limit) if _claimed(session, one, now=now, until=until)]
+
+
+def _claimed(session: Session, one: Pending, *, now: float, until: float) -> bool:
+    """Put a report off for all others; False where another process did so first."""
+    if one.fresh:
+        _row(session, one.environment).due_at = until
+        session.flush()  # another process that made the same row fails here, and its transaction is run again
+        return True
+    done = session.execute(
+        update(ReportRow)
+        .where(ReportRow.environment_id == one.environment, ReportRow.due_at <= now)
+        .values(due_at=until)
+    )
+    return isinstance(done, CursorResult) and done.rowcount == 1
+
+
+def _pending(session: Session, *, now: float, limit: int) -> Sequence[Pending]:
+    found = session.execute(
+        select(EnvironmentRow.id, EnvironmentRow.version, ReportRow)
+        .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
+        .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
+        .where(or_(ReportRow.environment_id.is_(None), ReportRow.due_at <= now))
+        .order_by(func.coalesce(ReportRow.due_at, 0.0), EnvironmentRow.id)  # new ones first, also on PostgreSQL
+        .limit(limit)
+    ).all()
+    return [_of(*one) for one in found]
+
+
+def _of(environment: int, version: int, row: ReportRow | None) -> Pending:
+    return Pending(
+        environment=environment,
+        version=version,
+        digest=row.digest if row else "",
+        posted=POSTED.validate_json(row.posted) if row else Posted(),
+        attempts=row.attempts if row else 0,
+        fresh=row is None,
+    )
+
+
+def begin(session: Session, environment_id: int, *, posted: Posted) -> None:
+    """Note, before the forge is told, that what was last told holds no longer: a crash may come between."""
+    row = _row(session, environment_id)
+    row.digest, row.posted = "", POSTED.dump_json(posted).decode()
+
+
+def free_claims(session: Session, *, now: float) -> None:
+    """Make due at once what a process that ended had claimed; what was put off for a reason stays put off.
+
+    A living process's report may be made twice by this: the second one says the same.
+    """
+    session.execute(update(ReportRow).where(ReportRow.due_at > now, ReportRow.problem == "").values(due_at=now))
+
+
+def told(session: Session, environment_id: int, *, version: int, digest: str, posted: Posted) -> None:
+    """Note that the forge has been told of an environment's version."""
+    row = _row(session, environment_id)
+    row.version, row.digest, row.posted = version, digest, POSTED.dump_json(posted).decode()
+    row.attempts, row.problem, row.due_at = 0, "", 0.0
+
+
+def put_off(session: Session, environment_id: int, problem: str, *, until: float, posted: Posted | None = None) -> None:
+    """Note that a report did not get through, when to try again, and what of it got through all the same."""
+    row = _row(session, environment_id)
+    if posted is not None:
+        row.posted = POSTED.dump_json(posted).decode()
+    row.attempts += 1
+    row.problem, row.due_at = problem, until
+
+
+def problems(session: Session) -> Sequence[tuple[int, str]]:
+    """Give (environment id, words) of reports that do not get through at the moment."""
+    return [
+        (row.environment_id, row.problem) for row in session.scalars(select(ReportRow).where(ReportRow.problem != ""))
+    ]
+
+
+def _row(session: Session, environment_id: int) -> ReportRow:
+    row = session.get(ReportRow, environment_id)
+    if row is None:
+        row = ReportRow(environment_id=environment_id, version=0, digest="", posted="{}", due_at=0.0, attempts=0)
+        row.problem = ""
+        session.add(row)
+    return row

@@ -1,0 +1,75 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from revieee.cli.plan import plan
+
+COMPOSE = """
+services:
+  web: {build: ., ports: ["8080:3000"], depends_on: [db], volumes: ["./conf:/etc/conf"]}
+  db: {image: "postgres:16", volumes: ["data:/var/lib/postgresql/data"]}
+volumes: {data: }
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "shop"
+    (folder / "conf").mkdir(parents=True)
+    (folder / "compose.yaml").write_text(COMPOSE)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    (folder / "conf" / "run").write_text("#!/bin/sh\n")
+    (folder / "conf" / "run").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner(env={"COLUMNS": "100"}).invoke(plan, arguments)
+
+
+def test_a_checkout_is_told_in_words(checkout: Path) -> None:
+    result = run(str(checkout), "--number", "7")
+    assert result.exit_code == 0
+    words = " ".join(result.output.split())
+    assert "2 services from compose.yaml" in words
+    assert "url http://shop-pr-7.localhost:8080 port 3000" in words
+    assert "waits for db (started)" in words
+    assert "files 1 of the repository (10 bytes)" in words
+    assert "volume data at /var/lib/postgresql/data" in words
+    assert "when every pull request" in words
+    assert "compose.yaml:3" in words
+    assert max(map(len, result.output.splitlines())) <= 100
+
+
+def test_it_is_values_too(checkout: Path) -> None:
+    (checkout / "revieee.yml").write_text("env: {B: $BRANCH}\nhooks: {create: seed}\nwhen: {drafts: false}\n")
+    value = json.loads(run(str(checkout), "--json", "--branch", "x").output)
+    web, db = value["stack"]["services"]
+    assert ["B", "x"] in web["environment"]
+    assert web["files"] == [{"target": "/etc/conf/run", "mode": 0o755, "uid": 0, "gid": 0, "size": 10}]
+    assert db["image"] == "postgres:16"
+    assert value["urls"] == {"web": "http://shop-pr-1.localhost:8080"}
+    assert value["when"]["drafts"] is False
+    assert value["faults"] == []
+
+
+def test_what_is_refused_ends_with_one(checkout: Path) -> None:
+    (checkout / "compose.yaml").write_text("services:\n  web:\n    image: a\n    privileged: true\n")
+    result = run(str(checkout))
+    assert result.exit_code == 1
+    assert "compose.yaml:4" in result.output
+    assert "`privileged` is refused" in result.output
+    [fault] = json.loads(run(str(checkout), "--json").output)["faults"]
+    assert (fault["file"], fault["line"]) == ("compose.yaml", 4)
+
+
+def test_names_of_files_cannot_steer_the_terminal(checkout: Path) -> None:
+    (checkout / "compose.yaml").write_text('services:\n  web:\n    image: "\\e[31m"\n')
+    assert "\x1b" not in run(str(checkout)).output
+
+
+def test_a_folder_that_is_not_there_is_wrong_usage(checkout: Path) -> None:
+    assert run(str(checkout / "nope")).exit_code == 2

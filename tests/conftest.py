@@ -1,0 +1,101 @@
+"""Real parts for tests. Each is private, in a temporary folder, started once per run and only when a test asks for it.
+
+A test that asks for one of the slow ones is marked `slow` by that alone.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import browser, databases, processes
+from support.docker import BaseImages, DockerError, docker, everything
+
+_SLOW_FIXTURES = {"base_images", "docker_engine_ready", "mariadb_server", "nginx", "postgresql_server", "screenshot"}
+_PAYLOADS = Path(__file__).parents[2] / "shared" / "github" / "payloads"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not _SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def docker_engine_ready() -> Iterator[None]:
+    """A Docker engine answers. In CI, where nobody else uses it, a test that leaves something on it fails the run."""
+    try:
+        docker("version")
+    except (OSError, DockerError) as error:
+        pytest.fail(f"no Docker engine answers: run `bin/test`, or `bin/engine start` first ({error})", pytrace=False)
+    before = everything()
+    yield
+    left = everything() - before
+    assert not (left and os.environ.get("CI")), f"left on the Docker engine: {sorted(left)}"
+
+
+@pytest.fixture(scope="session")
+def base_images(docker_engine_ready: None) -> BaseImages:  # noqa: ARG001 - asked for its effect
+    """Names of base images: `.busybox`, `.python`, `.postgresql`, `.mariadb`, made when first asked for."""
+    return BaseImages()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[databases.MariaDB]:
+    """A MariaDB server; `fresh()` makes an empty database and gives its URL."""
+    with databases.mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[databases.PostgreSQL]:
+    """A PostgreSQL server; `fresh()` makes an empty database and gives its URL."""
+    with databases.postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nginx() -> str:
+    """The path of nginx, which has its Lua module."""
+    path = processes.program("nginx")
+    assert Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists(), "nginx has no Lua module: run bin/setup"
+    return path
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port of the loopback address that nothing listens on."""
+    return processes.free_port()
+
+
+@pytest.fixture
+def screenshot(tmp_path: Path) -> Callable[..., Path]:
+    """Takes a picture: `screenshot(url, name="page", width=1280, height=800)` gives the path of a PNG.
+
+    `REVIEEE_SCREENSHOTS` names a folder in which pictures are kept, to be looked at.
+    """
+    folder = Path(os.environ.get("REVIEEE_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def take(url: str, name: str = "page", width: int = 1280, height: int = 800) -> Path:
+        return browser.screenshot(url, folder / f"{name}.png", width=width, height=height)
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def payload_bytes() -> Callable[[str], bytes]:
+    """Reads one of GitHub's own payloads, as it was sent: `payload_bytes("pull_request.opened")`."""
+    if not _PAYLOADS.is_dir():
+        pytest.skip(f"GitHub's own payloads are not beside this checkout ({_PAYLOADS})")
+    return lambda name: (_PAYLOADS / f"{name}.json").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def payload(payload_bytes: Callable[[str], bytes]) -> Callable[[str], dict[str, Any]]:
+    """Reads one of GitHub's own payloads: `payload("pull_request.opened")`."""
+    return lambda name: json.loads(payload_bytes(name))

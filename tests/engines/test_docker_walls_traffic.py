@@ -1,0 +1,191 @@
+"""The walls on the real kernel: what answers from inside a container and from a build, open and closed.
+
+Nothing is sent to an address that is not the test's own: metadata, private ranges and the internet are played by a
+server in a network namespace, to which the host has routes for as long as a test runs.
+"""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from revieee.clients.docker import DockerClient
+from revieee.clients.http_probe import probe
+from revieee.engines.docker.engine import DockerEngine
+from revieee.engines.docker.watch import Watch, planned
+from revieee.model.policy import EngineOptions
+from revieee.model.route import Endpoint
+from revieee.ports import Severity
+from revieee.testing.engines import Role
+from support.docker import BaseImages, docker
+from support.docker_lab import DockerLab
+from support.elsewhere import CARRIER, INTERNET, LINK, METADATA, PRIVATE, played, request, serving
+
+pytestmark = pytest.mark.slow
+
+INSTANCE = f"walls-{os.getpid()}"
+PORT = 18_000 + os.getpid() % 10_000
+PUBLIC_PORT = PORT + 1
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[None]:
+    """The stand-ins, and servers on the host."""
+    with played(tmp_path), serving(tmp_path, PORT), serving(tmp_path, PUBLIC_PORT):
+        yield
+
+
+@pytest.fixture
+async def lab(base_images: BaseImages, elsewhere: None) -> AsyncIterator[DockerLab]:  # noqa: ARG001 - its effect
+    lab = DockerLab(base_images.busybox, EngineOptions(instance=INSTANCE, settle=0.0, walls=False))
+    yield lab
+    await lab.use(replace(lab.options, walls=True)).uninstall()
+    await lab.close()
+
+
+async def container(lab: DockerLab, environment: int, *, trusted: bool = True) -> tuple[str, str]:
+    """Start an environment with a web server and give its container and its address."""
+    place = replace(lab.place(environment), trusted=trusted)
+    stack = await lab.resolve([lab.play("web", Role.SERVES)], exposed=["web"], place=place)
+    await lab.engine.prepare(place)
+    seen = await lab.until(place, stack, lambda seen: seen["web"].state == "healthy")
+    name = docker("ps", "--format", "{{.Names}}", "--filter", f"label=revieee.environment={environment}")
+    assert seen["web"].endpoint is not None
+    return name.splitlines()[0], seen["web"].endpoint.host
+
+
+def reaches(name: str, address: str) -> bool:
+    """Whether a request from inside a container gets the page."""
+    command = ["docker", "exec", name, "sh", "-c", request(address)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return "reached" in done.stdout or "hello" in done.stdout
+
+
+def answers(folder: Path) -> list[str]:
+    """Build, and give what the steps wrote."""
+    command = ["/usr/bin/docker", "build", "--progress=plain", "--no-cache", str(folder)]
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    lines = (done.stdout + done.stderr).splitlines()
+    return [line.split()[-1] for line in lines if line.split()[-1:] in (["open"], ["closed"]) and len(line.split()) < 4]
+
+
+def others_stand() -> bool:
+    """Whether another instance's walls stand on this machine: they close the bridge of builds for all."""
+    mine = planned(EngineOptions(instance=INSTANCE)).table
+    return any("revieee_" in line and mine not in line for line in nft("list", "tables").splitlines())
+
+
+def nft(*arguments: str) -> str:
+    return subprocess.run(["nft", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def docker0() -> str:
+    """The host's address on the bridge of builds."""
+    done = subprocess.run(
+        ["ip", "-4", "-oneline", "addr", "show", "docker0"], check=True, capture_output=True, text=True
+    )
+    return done.stdout.split()[3].partition("/")[0]
+
+
+async def test_what_is_open_without_walls_is_closed_with_them(lab: DockerLab) -> None:
+    name, address = await container(lab, 1)
+    gateway = address.rpartition(".")[0] + ".1"
+    host = [f"{gateway}:{PORT}", f"{docker0()}:{PORT}", f"{LINK[0]}:{PORT}"]
+    outside = [METADATA, PRIVATE, CARRIER, f"{INTERNET}:53"]
+    closed = [one for one in (*host, *outside, INTERNET) if not reaches(name, one)]
+    assert closed == [], "the stand-ins can be reached"
+
+    options = replace(lab.options, walls=True, router=Endpoint(docker0(), PUBLIC_PORT))
+    lab.use(options)
+    other, neighbour = await container(lab, 2)
+    assert [one for one in (*host, *outside) if reaches(name, one)] == []
+    assert not reaches(name, f"{neighbour}:8080"), "another environment is out of reach"
+    assert reaches(name, f"{address}:8080"), "its own is not"
+    assert reaches(name, INTERNET), "the internet is open by default"
+    assert reaches(name, f"{docker0()}:{PUBLIC_PORT}"), "and the router's public port"
+    assert not reaches(other, f"{gateway}:{PUBLIC_PORT}"), "at one address only"
+    assert (await probe(address, 8080, "/", within=2)).healthy, "the host itself, where nginx runs, reaches containers"
+
+
+async def test_containers_of_one_environment_reach_each_other(lab: DockerLab) -> None:
+    lab.use(replace(lab.options, walls=True))
+    place = lab.place(1)
+    stack = await lab.resolve([lab.play("web", Role.SERVES), lab.play("worker", Role.RUNS)], place=place)
+    await lab.engine.prepare(place)
+    await lab.until(place, stack, lambda seen: all(one.state == "healthy" for one in seen.values()))
+    worker = docker("ps", "--format", "{{.Names}}", "--filter", "label=revieee.service=worker").splitlines()[0]
+    assert reaches(worker, "web:8080"), "by the service's name"
+
+
+async def test_settings_close_the_internet_and_open_an_address(lab: DockerLab) -> None:
+    options = replace(lab.options, walls=True, internet=False, allow_addresses=(f"{PRIVATE}/32",))
+    lab.use(options)
+    name, _ = await container(lab, 1)
+    assert not reaches(name, INTERNET)
+    assert reaches(name, PRIVATE)
+
+
+async def test_strangers_reach_no_internet_and_nothing_private(lab: DockerLab) -> None:
+    options = replace(
+        lab.options, walls=True, allow_addresses=(f"{PRIVATE}/32",), router=Endpoint(docker0(), PUBLIC_PORT)
+    )
+    lab.use(options)
+    own, neighbour = await container(lab, 1)
+    name, address = await container(lab, 2, trusted=False)
+    assert reaches(own, INTERNET), "the stand-ins can be reached"
+    assert reaches(own, PRIVATE)
+    closed = (INTERNET, PRIVATE, METADATA, CARRIER, f"{docker0()}:{PORT}", f"{neighbour}:8080")
+    assert [one for one in closed if reaches(name, one)] == []
+    assert not reaches(own, f"{address}:8080"), "nor do others reach them"
+    assert reaches(name, f"{docker0()}:{PUBLIC_PORT}"), "but the router, for their own public address"
+    assert reaches(name, f"{address}:8080")
+    assert (await probe(address, 8080, "/", within=2)).healthy
+
+    await lab.use(replace(options, stranger_internet=True)).prepare(lab.place(3))
+    assert reaches(name, INTERNET), "by a setting, at once"
+    assert not reaches(name, PRIVATE), "and never what is open to the repository's own code"
+
+
+async def test_strangers_have_half_of_the_usual_limits(lab: DockerLab) -> None:
+    own, _ = await container(lab, 1)
+    name, _ = await container(lab, 2, trusted=False)
+    form = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}} {{.HostConfig.PidsLimit}}"
+    usual, less = (docker("inspect", f"--format={form}", one).split() for one in (own, name))
+    assert [int(one) * 2 for one in less] == [int(one) for one in usual]
+
+
+async def test_build_steps_sit_behind_the_same_walls(lab: DockerLab, tmp_path: Path) -> None:
+    addresses = (METADATA, PRIVATE, f"{docker0()}:{PORT}", INTERNET)
+    steps = "; ".join(f"{request(one)} | grep -q reached && echo open || echo closed" for one in addresses)
+    (tmp_path / "Dockerfile").write_text(f"FROM {lab.image}\nRUN {steps}\n")
+    if not others_stand():
+        assert answers(tmp_path) == ["open", "open", "open", "open"]
+    await lab.use(replace(lab.options, walls=True)).prepare(lab.place(1))
+    assert answers(tmp_path) == ["closed", "closed", "closed", "open"]
+
+
+async def test_walls_are_put_back_and_told_of(lab: DockerLab) -> None:
+    place = lab.place(1)
+    elapsed = [0.0]
+    options = replace(lab.options, walls=True)
+    engine = DockerEngine(options, DockerClient(options.host), watch=Watch(options, elapsed=lambda: elapsed[0]))
+    try:
+        await engine.prepare(place)
+        good = [one for one in await engine.check() if one.subject == "walls"]
+        assert good[0].severity is Severity.GOOD
+        table = planned(options).table
+        nft("flush", "table", "inet", table)
+        assert [one.severity for one in await engine.check() if one.subject == "walls"] == [Severity.BAD]
+        await engine.observe_all(INSTANCE)
+        assert "reject" not in nft("list", "table", "inet", table), "looked at a moment ago"
+        elapsed[0] += 11
+        await engine.observe_all(INSTANCE)
+        assert "reject" in nft("list", "table", "inet", table)
+        await engine.uninstall()
+        assert table not in nft("list", "tables")
+    finally:
+        await engine.close()

@@ -1,0 +1,124 @@
+"""Deployments and commit statuses, against the practice GitHub: what stands beside the conversation."""
+
+from dataclasses import replace
+
+import pytest
+
+from revieee.model.view import State
+from revieee.ports import Posted
+from revieee.reporters.github import GitHubReporter
+from revieee.testing.github import PracticeGitHub, PullRequest
+from support.practice import BOT, AppMode, facts_of
+from support.views import URL, seen, texts
+
+
+class TestDeployment:
+    async def test_shows_view_deployment(self, pull: PullRequest, reporter: GitHubReporter) -> None:
+        posted = Posted()
+        for state in (State.WAITING, State.BUILDING, State.STARTING, State.LIVE):
+            posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        (deployment,) = pull.deployments
+        assert deployment.environment == "review/pr-1"
+        assert deployment.sha == pull.head_sha
+        assert deployment.transient_environment
+        assert not deployment.production_environment
+        assert [one.state for one in deployment.statuses] == ["queued", "in_progress", "success"]
+        assert deployment.environment_url == URL
+
+    async def test_the_former_one_is_active_until_the_new_one_is_live(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        await practice.push(pull, {"a": "b"})
+        posted = await reporter.report(facts_of(pull), seen(pull, State.UPDATING), posted)
+        assert [one.state for one in pull.deployments] == ["success", "in_progress"]
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        assert [one.state for one in pull.deployments] == ["inactive", "success"]
+
+    async def test_a_failed_update_leaves_the_live_one_active(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        await practice.push(pull, {"a": "b"})
+        posted = await reporter.report(facts_of(pull), seen(pull, State.FAILED), posted)
+        assert [one.state for one in pull.deployments] == ["success", "failure"]
+
+    async def test_superseded_ones_end_with_the_next_that_is_live(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = Posted()
+        for number in range(4):
+            await practice.push(pull, {"a": str(number)})
+            posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), posted)
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        assert [one.state for one in pull.deployments] == ["inactive"] * 3 + ["success"]
+
+    @pytest.mark.parametrize("state", [State.GONE, State.NONE])
+    async def test_none_is_active_after_the_end(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, state: State
+    ) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        await practice.push(pull, {"a": "b"})
+        posted = await reporter.report(facts_of(pull), seen(pull, State.UPDATING), posted)
+        posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        assert [one.state for one in pull.deployments] == ["inactive", "inactive"]
+        before = practice.faults.count("*deployments*")
+        await reporter.report(facts_of(pull), seen(pull, state), posted)
+        assert practice.faults.count("*deployments*") == before
+
+    async def test_after_a_crash_none_is_made_twice(self, pull: PullRequest, reporter: GitHubReporter) -> None:
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        (deployment,) = pull.deployments
+        assert [one.state for one in deployment.statuses] == ["success"]
+
+    async def test_a_reopened_pull_request_uses_it_again(self, pull: PullRequest, reporter: GitHubReporter) -> None:
+        posted = Posted()
+        for state in (State.LIVE, State.GONE, State.BUILDING, State.LIVE):
+            posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        (deployment,) = pull.deployments
+        assert [one.state for one in deployment.statuses] == ["success", "inactive", "in_progress", "success"]
+
+    async def test_one_that_a_person_deleted_is_made_again(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), Posted())
+        practice.repository("acme/shop").deployments.clear()
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        (deployment,) = pull.deployments
+        assert deployment.state == "success"
+
+    async def test_those_of_others_are_left_alone(
+        self, pull: PullRequest, reporter: GitHubReporter, app_mode: AppMode
+    ) -> None:
+        other = GitHubReporter(app_mode.client)
+        await other.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        await reporter.report(facts_of(pull), seen(pull, State.GONE), posted)
+        assert [(one.creator.login, one.state) for one in pull.deployments] == [
+            ("revieee[bot]", "success"),
+            (BOT, "inactive"),
+        ]
+
+
+class TestCommitStatus:
+    async def test_follows_the_environment(self, pull: PullRequest, reporter: GitHubReporter) -> None:
+        posted = Posted()
+        for state in (State.WAITING, State.BUILDING, State.LIVE):
+            posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        assert [(one.state, one.context) for one in pull.statuses] == [("pending", "revieee"), ("success", "revieee")]
+        assert pull.statuses[-1].target_url == URL
+
+    async def test_a_pull_request_without_environment_passes_and_is_told_why(
+        self, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        view = replace(seen(pull, State.NONE), url=None, services=(), reason="It comes from a fork.")
+        await reporter.report(facts_of(pull), view, Posted())
+        assert "It comes from a fork." in texts(pull)[0]
+        assert [one.state for one in pull.statuses] == ["success"]
+        assert not pull.deployments
+
+    async def test_nothing_stays_pending_after_the_end(self, pull: PullRequest, reporter: GitHubReporter) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), Posted())
+        await reporter.report(facts_of(pull), seen(pull, State.GONE), posted)
+        assert pull.statuses[-1].state == "success"

@@ -1,0 +1,106 @@
+"""Environments as people and timers look for them."""
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from revieee.model.facts import RepositoryFacts
+from revieee.model.names import EnvironmentName
+from revieee.store import environments, leases, releases, wishes
+from revieee.store.database import Database
+from support.storing import NOW, SHOP, facts, go_live, lease, many, record, stack
+
+OTHER = RepositoryFacts(id=8, name="acme/other")
+
+
+@pytest.mark.parametrize("name", ["acme/shop", "Acme/SHOP"])
+def test_an_environment_is_found_by_name_whatever_its_case(database: Database, name: str) -> None:
+    id_ = record(database, facts())
+    found = database.run_here(lambda session: environments.find(session, EnvironmentName(name, 1)))
+    assert found is not None
+    assert found.id == id_
+
+
+@pytest.mark.parametrize("name", [EnvironmentName("acme/shop", 2), EnvironmentName("acme/sho_", 1)])
+def test_another_name_finds_nothing(database: Database, name: EnvironmentName) -> None:
+    record(database, facts())
+    assert database.run_here(lambda session: environments.find(session, name)) is None
+
+
+def test_of_two_repositories_that_had_a_name_the_newer_has_it(database: Database) -> None:
+    record(database, facts())
+    newer = record(database, facts(after=50, repository=replace(SHOP, id=99)))
+    found = database.run_here(lambda session: environments.find(session, EnvironmentName("acme/shop", 1)))
+    assert found is not None
+    assert found.id == newer
+
+
+def test_what_is_wanted_or_still_there_is_present(database: Database) -> None:
+    wanted = record(database, facts(number=2))
+    there = record(database, facts(number=1), now=NOW - 1)
+    held = lease(database)
+    database.run_here(lambda session: go_live(session, held))
+    record(database, facts(number=1, after=9, open=False))
+    gone = record(database, facts(number=3, open=False))
+    assert [one.id for one in database.run_here(environments.present)] == [there, wanted]
+    assert [one.id for one in database.run_here(environments.everything)] == [there, wanted, gone]
+
+
+def test_the_tick_expects_what_may_be_there_and_what_live_releases_need(database: Database) -> None:
+    many(database, 3)
+    live, begun = (lease(database) for _ in range(2))
+    database.run_here(lambda session: go_live(session, live))
+    database.run_here(lambda session: releases.begin(session, begun, slot=None, now=NOW))
+    assert database.run_here(environments.expectations) == {
+        live.environment: (True, stack().keys),
+        begun.environment: (True, frozenset()),
+    }
+
+
+def test_environments_are_counted_by_repository_and_in_all(database: Database) -> None:
+    many(database, 2)
+    many(database, 1, repository=OTHER)
+    for _ in range(3):
+        held = lease(database)
+        database.run_here(partial(releases.begin, lease=held, slot=None, now=NOW))
+    many(database, 1, repository=replace(OTHER, id=9))
+    assert database.run_here(lambda session: environments.counts(session, SHOP.id)) == (2, 3)
+    assert database.run_here(environments.count) == 3
+
+
+def test_subnets_that_are_used_or_rest_are_taken(database: Database) -> None:
+    assert database.run_here(lambda session: environments.taken_slots(session, rested_since=NOW)) == (set(), -1)
+    record(database, facts())
+    held = lease(database)
+    database.run_here(lambda session: releases.begin(session, held, slot=7, now=NOW))
+    database.run_here(lambda session: environments.note_slot(session, 7))
+    for slot, freed in ((3, NOW - 100), (4, NOW + 100), (4, NOW + 200)):
+        database.run_here(partial(environments.rest_slot, slot=slot, now=freed))
+    assert database.run_here(lambda session: environments.taken_slots(session, rested_since=NOW)) == ({4, 7}, 7)
+    assert database.run_here(lambda session: environments.taken_slots(session, rested_since=NOW + 200)) == ({7}, 7)
+
+
+def test_the_numbers_that_are_open_as_far_as_we_know(database: Database) -> None:
+    many(database, 2)
+    record(database, facts(number=2, after=9, open=False))
+    record(database, facts(number=1, repository=OTHER))
+    (one,) = database.run_here(lambda session: environments.open_facts(session, SHOP.id))
+    assert one.number == 1
+
+
+def test_a_repository_is_given_as_it_was_last_heard_of(database: Database) -> None:
+    record(database, facts())
+    named = replace(SHOP, name="acme/store", installation=3)
+    database.run_here(lambda session: wishes.record_repository(session, named, now=NOW + 5))
+    assert database.run_here(lambda session: environments.repository(session, SHOP.id)) == named
+    assert database.run_here(lambda session: environments.repository(session, 12345)) is None
+    assert list(database.run_here(environments.repositories)) == [named]
+
+
+def test_environments_are_sorted_by_repository_and_number(database: Database) -> None:
+    many(database, 11)
+    many(database, 1, repository=OTHER)
+    names = [str(one.name) for one in database.run_here(environments.present)]
+    assert names == ["acme/other#1", *(f"acme/shop#{number}" for number in range(1, 12))]
+    assert database.run_here(lambda session: leases.claim(session, "us", now=NOW, until=NOW, limit=1))

@@ -1,0 +1,120 @@
+"""Pulled images: pinned for the environments that use them, ours to forget when nobody does."""
+
+from revieee.model.image import Image
+from revieee.store import images
+from revieee.store.database import Database
+from support.storing import NOW, many
+
+WEEK = 7 * 86_400.0
+
+
+def pin(database: Database, id_: int, image: str, *, refreshed: bool = False, now: float = NOW) -> None:
+    put(database, id_, Image(id=image, reference="postgres:16", pulled=True), refreshed=refreshed, now=now)
+
+
+def put(database: Database, id_: int, image: Image, *, refreshed: bool = False, now: float = NOW) -> None:
+    database.run_here(lambda session: images.pin(session, id_, image, refreshed=refreshed, now=now))
+
+
+def pinned(
+    database: Database, id_: int, reference: str = "postgres:16", *, fresh_since: float = 0
+) -> tuple[str | None, bool]:
+    return database.run_here(lambda session: images.pinned(session, id_, reference, fresh_since=fresh_since))
+
+
+def unused(database: Database) -> list[str]:
+    return list(database.run_here(images.unused))
+
+
+def test_an_image_is_pinned_for_its_environment(database: Database) -> None:
+    first, second = many(database, 2)
+    pin(database, first, "sha256:a")
+    assert pinned(database, first) == ("sha256:a", False)
+    assert pinned(database, second) == (None, False)
+    assert pinned(database, first, "postgres:15") == (None, False)
+
+
+def test_after_some_time_a_newer_one_is_looked_for(database: Database) -> None:
+    (id_,) = many(database, 1)
+    pin(database, id_, "sha256:a")
+    assert pinned(database, id_, fresh_since=NOW) == ("sha256:a", False)
+    assert pinned(database, id_, fresh_since=NOW + 1) == ("sha256:a", True)
+    pin(database, id_, "sha256:a", now=NOW + 5)
+    assert pinned(database, id_, fresh_since=NOW + 1) == ("sha256:a", True), "nobody asked the registry"
+    pin(database, id_, "sha256:a", refreshed=True, now=NOW + 5)
+    assert pinned(database, id_, fresh_since=NOW + 1) == ("sha256:a", False)
+
+
+def test_the_newer_image_is_used_and_the_older_one_stays_pinned_for_what_still_runs(database: Database) -> None:
+    (id_,) = many(database, 1)
+    pin(database, id_, "sha256:a")
+    pin(database, id_, "sha256:b", refreshed=True, now=NOW + WEEK)
+    assert pinned(database, id_) == ("sha256:b", False)
+    assert unused(database) == []
+    database.run_here(lambda session: images.unpin(session, id_))
+    assert unused(database) == ["sha256:a", "sha256:b"]
+
+
+def test_an_image_that_was_there_before_is_not_ours_to_forget(database: Database) -> None:
+    (id_,) = many(database, 1)
+    put(database, id_, Image(id="sha256:a", reference="postgres:16"))
+    database.run_here(lambda session: images.unpin(session, id_))
+    assert unused(database) == []
+
+
+def test_an_image_is_forgotten_when_its_last_user_goes(database: Database) -> None:
+    first, second = many(database, 2)
+    pin(database, first, "sha256:a")
+    put(database, second, Image(id="sha256:a", reference="postgres:16"))
+    database.run_here(lambda session: images.unpin(session, first))
+    assert unused(database) == []
+    database.run_here(lambda session: images.unpin(session, second))
+    assert unused(database) == ["sha256:a"], "we pulled it, whoever used it last"
+
+
+def test_a_crash_before_the_engine_forgot_it_loses_nothing(database: Database) -> None:
+    (id_,) = many(database, 1)
+    pin(database, id_, "sha256:a")
+    database.run_here(lambda session: images.unpin(session, id_))
+    assert unused(database) == ["sha256:a"]
+    assert unused(database) == ["sha256:a"]
+    database.run_here(lambda session: images.forgotten(session, "sha256:a"))
+    assert unused(database) == []
+
+
+def test_long_references_that_begin_alike_are_two(database: Database) -> None:
+    (id_,) = many(database, 1)
+    host = "x" * 400
+    put(database, id_, Image(id="sha256:a", reference=f"{host}:1"))
+    put(database, id_, Image(id="sha256:b", reference=f"{host}:2"))
+    assert pinned(database, id_, f"{host}:1") == ("sha256:a", False)
+    assert pinned(database, id_, f"{host}:2") == ("sha256:b", False)
+
+
+def test_an_image_pulled_again_while_it_was_forgotten_stays_ours(database: Database) -> None:
+    first, second = many(database, 2)
+    pin(database, first, "sha256:a")
+    database.run_here(lambda session: images.unpin(session, first))
+    assert unused(database) == ["sha256:a"]
+    pin(database, second, "sha256:a")
+    database.run_here(lambda session: images.forgotten(session, "sha256:a"))
+    database.run_here(lambda session: images.unpin(session, second))
+    assert unused(database) == ["sha256:a"]
+
+
+def test_an_image_whose_pulling_was_cut_off_is_ours(database: Database) -> None:
+    (id_,) = many(database, 1)
+    database.run_here(lambda session: images.pulling(session, id_, "postgres:16", now=NOW))
+    assert pinned(database, id_, "postgres:16") == (None, False)
+    assert database.run_here(lambda session: images.cut_off(session, id_)) == ["postgres:16"]
+    put(database, id_, Image(id="sha256:a", reference="postgres:16"))
+    assert database.run_here(lambda session: images.cut_off(session, id_)) == []
+    database.run_here(lambda session: images.unpin(session, id_))
+    assert unused(database) == ["sha256:a"], "nobody else can have pulled it"
+
+
+def test_a_reference_that_another_environment_uses_is_left_alone(database: Database) -> None:
+    first, second = many(database, 2)
+    database.run_here(lambda session: images.pulling(session, first, "postgres:16", now=NOW))
+    pin(database, second, "sha256:a")
+    assert database.run_here(lambda session: images.cut_off(session, first)) == []

@@ -1,0 +1,125 @@
+"""Reports: what the forge has been told, and what it has still to be told."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from revieee.ports import Posted
+from revieee.store import reports
+from revieee.store.database import Database
+from revieee.store.reports import Pending
+from support.storing import NOW, facts, many, record
+
+POSTED = Posted(comment=12, comment_digest="ab", deployment=3, status="0000 success")
+
+
+def claim(database: Database, *, now: float = NOW, limit: int = 50) -> list[Pending]:
+    return list(database.run_here(lambda session: reports.claim(session, now=now, until=now + 120, limit=limit)))
+
+
+def told(database: Database, one: Pending) -> None:
+    database.run_here(
+        lambda session: reports.told(session, one.environment, version=one.version, digest="d" * 64, posted=POSTED)
+    )
+
+
+def test_what_changed_is_told_once(database: Database) -> None:
+    id_ = record(database, facts())
+    (one,) = claim(database)
+    assert (one.environment, one.posted, one.digest, one.attempts) == (id_, Posted(), "", 0)
+    told(database, one)
+    assert claim(database) == []
+
+
+def test_the_next_change_finds_what_stands_there(database: Database) -> None:
+    record(database, facts())
+    told(database, claim(database)[0])
+    record(database, facts(2, after=9))
+    (one,) = claim(database)
+    assert (one.posted, one.digest) == (POSTED, "d" * 64)
+
+
+def test_a_change_while_it_was_told_is_told_after_it(database: Database) -> None:
+    record(database, facts())
+    (one,) = claim(database)
+    record(database, facts(2, after=9))
+    assert claim(database) == []
+    told(database, one)
+    (again,) = claim(database)
+    assert again.version > one.version
+
+
+def test_a_process_that_died_while_telling_is_followed_by_another(database: Database) -> None:
+    record(database, facts())
+    claim(database)
+    assert claim(database, now=NOW + 119) == []
+    assert len(claim(database, now=NOW + 121)) == 1
+
+
+def test_what_did_not_get_through_is_tried_later(database: Database) -> None:
+    id_ = record(database, facts())
+    claim(database)
+    database.run_here(lambda session: reports.put_off(session, id_, "GitHub is down \x00", until=NOW + 60))
+    assert claim(database, now=NOW + 59) == []
+    assert database.run_here(reports.problems) == [(id_, "GitHub is down \ufffd")]
+    (one,) = claim(database, now=NOW + 60)
+    assert (one.attempts, one.posted) == (1, Posted())
+
+    told(database, one)
+    assert database.run_here(reports.problems) == []
+
+
+def test_what_got_through_in_part_is_kept(database: Database) -> None:
+    id_ = record(database, facts())
+    claim(database)
+    database.run_here(lambda session: reports.put_off(session, id_, "limited", until=NOW + 60, posted=POSTED))
+    database.run_here(lambda session: reports.put_off(session, id_, "limited", until=NOW + 61))
+    (one,) = claim(database, now=NOW + 61)
+    assert (one.posted, one.attempts) == (POSTED, 2)
+
+
+def test_no_more_are_claimed_than_asked_for(database: Database) -> None:
+    many(database, 5)
+    assert len(claim(database, limit=2)) == 2
+    assert len(claim(database, limit=9)) == 3
+
+
+def test_two_processes_never_tell_the_same(database: Database) -> None:
+    ids = many(database, 30)
+    old = record(database, facts(number=31))
+    for one in claim(database):
+        if one.environment == old:
+            told(database, one)
+    record(database, facts(2, after=9, number=31))
+    start = threading.Barrier(3)
+
+    def work(_: int) -> list[int]:
+        start.wait()
+        got: list[int] = []
+        while some := claim(database, now=NOW + 500, limit=4):
+            got += [one.environment for one in some]
+        return got
+
+    with ThreadPoolExecutor(3) as threads:
+        got = [one for some in threads.map(work, range(3)) for one in some]
+    got += [one.environment for one in claim(database, now=NOW + 500)]
+    assert sorted(got) == sorted([*ids, old])
+
+
+def test_first_reports_are_claimed_once_by_two_processes(database: Database) -> None:
+    ids = many(database, 12)
+    start = threading.Barrier(2)
+
+    def work(_: int) -> list[int]:
+        start.wait()
+        return [one.environment for one in claim(database)]
+
+    with ThreadPoolExecutor(2) as threads:
+        got = [one for some in threads.map(work, range(2)) for one in some]
+    assert sorted(got) == ids
+
+
+def test_what_was_never_told_comes_before_what_was_put_off(database: Database) -> None:
+    later, fresh = many(database, 2)
+    claim(database, limit=1)
+    database.run_here(lambda session: reports.put_off(session, later, "down", until=NOW + 1))
+    assert [one.environment for one in claim(database, now=NOW + 2, limit=1)] == [fresh]

@@ -1,0 +1,35 @@
+"""Waiting, in time that jumps, until nothing more happens."""
+
+import asyncio
+
+from sqlalchemy import func, or_, select
+
+from revieee.store.schema import EnvironmentRow, ReportRow
+from support.outside import Outside
+
+PATIENCE = 900.0
+QUIET = 9.0
+"""Seconds without anything to do after which it is calm: longer than a tick."""
+_LOOK = 3.0
+
+
+async def calm(around: Outside) -> bool:
+    """Return when nothing was due for a while; False when that never comes."""
+    until = around.loop.time() + PATIENCE
+    quiet = 0.0
+    while quiet < QUIET and around.loop.time() < until:
+        await asyncio.sleep(_LOOK)
+        quiet = 0.0 if _busy(around) else quiet + _LOOK
+    return quiet >= QUIET
+
+
+def _busy(around: Outside) -> bool:
+    due = select(func.count()).select_from(EnvironmentRow)
+    due = due.where(or_(EnvironmentRow.due_at.is_not(None), EnvironmentRow.lease_until.is_not(None)))
+    untold = (
+        select(func.count())
+        .select_from(EnvironmentRow)
+        .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
+        .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
+    )
+    return bool(around.database.run_here(lambda session: (session.scalar(due) or 0) + (session.scalar(untold) or 0)))
