@@ -24,12 +24,18 @@ local function endpoint_of(text)
 end
 
 -- Counts the request, then looks whether its route is still the one it was counted for. In this order a drain can
--- never see 0 while a request is about to go to the old endpoint.
+-- never see 0 while a request is about to go to the old endpoint. The generation, one number for all routes, tells
+-- without a look into the table that none changed. It is read before the table: a change meanwhile is seen next time.
 local function claim(host)
   local route = last[host]
   if not route then return nil end
   open:incr(route.key, 1, 0)
-  if routes:get(host) == route.value then return route end
+  local generation = routes_table.generation()
+  if route.generation == generation then return route end
+  if routes:get(host) == route.value then
+    route.generation = generation
+    return route
+  end
   open:incr(route.key, -1)
   last[host] = nil
   last_known = last_known - 1
@@ -39,7 +45,7 @@ end
 local function learn(host, value, endpoint)
   if last_known >= CACHED then last, last_known = {}, 0 end
   if not last[host] then last_known = last_known + 1 end
-  last[host] = { value = value, endpoint = endpoint, key = endpoint_of(endpoint).key, seen = 0 }
+  last[host] = { value = value, endpoint = endpoint, key = endpoint_of(endpoint).key, generation = -1, seen = 0 }
 end
 
 local function page(state)

@@ -1,5 +1,5 @@
 -- The table of routes, in memory that all workers share: host -> "<state> <endpoint or -> <version>".
--- Every change goes through put(), under one lock, so a lower version never replaces a higher one.
+-- Every change is made under one lock, so a lower version never replaces a higher one, and raises the generation.
 
 local routes, locks = ngx.shared.routes, ngx.shared.locks
 local M = {}
@@ -14,10 +14,14 @@ function M.valid(host)
   return #host <= 253 and not host:find("[^a-z0-9.-]") and host ~= ""
 end
 
+-- Another number than before: some route may have changed. One look at it serves for the whole table.
+function M.generation() return locks:get("generation") or 0 end
+
 -- The work must not yield. The lock runs out by itself if a worker dies in it.
 local function locked(work, ...)
   while not locks:add("routes", true, 10) do ngx.sleep(0.001) end
   local ok, result, err = pcall(work, ...)
+  locks:incr("generation", 1, 0)
   locks:delete("routes")
   if not ok then return nil, result end
   return result, err
