@@ -7,7 +7,7 @@ import pytest
 from revieee.clients.github import GitHub
 from revieee.forges.github import GitHubForge
 from revieee.ports import Fault, Refused, RetryLater, Severity
-from revieee.testing.github import FaultKind, Opening, PracticeGitHub, PullRequest
+from revieee.testing.github import FaultKind, NewRepository, Opening, PracticeGitHub, PullRequest
 from revieee.testing.github.state import Role
 from support.practice import BOT, AppMode, Clock, Connect, collected, repository_facts
 
@@ -134,6 +134,19 @@ class TestAppMode:
         token = practice.state.tokens[password]
         assert token.permissions == {"metadata": "read", "contents": "read"}
         assert token.repository_ids == frozenset({repository_facts(practice).id})
+
+    async def test_a_submodule_known_by_name_alone_gets_a_token_for_itself_from_its_own_installation(
+        self, practice: PracticeGitHub, app_mode: AppMode
+    ) -> None:
+        await practice.create_repository(NewRepository("others/lib", {"code": "x"}, private=True))
+        practice.install(app_mode.app, "others")
+        shop = repository_facts(practice, installation=app_mode.installation.id)
+        forge = GitHubForge(app_mode.client)
+        for name in ("others/lib", "acme/shop"):  # whatever the first answer was, the second is another one
+            _, password = await forge.clone_credentials(replace(shop, id=0, name=name)) or ("", "")
+            token = practice.state.tokens[password]
+            assert token.permissions == {"metadata": "read", "contents": "read"}
+            assert token.repository_ids == frozenset({practice.repository(name).id})
 
     async def test_makes_do_with_what_the_owner_granted(
         self, practice: PracticeGitHub, pull: PullRequest, app_mode: AppMode

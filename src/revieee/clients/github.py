@@ -83,6 +83,12 @@ class GitHub:
     ) -> str | None:
         """Give a token for one repository alone, with these permissions alone (a personal token is what it is).
 
+        Args:
+            id_: its number, or 0 where only its name is known (a submodule's); then GitHub is asked who speaks for it.
+            name: ``owner/repository``.
+            installation: the App installation believed to speak for it.
+            permissions: what the token is for.
+
         Returns:
             The token, or None where we are nobody.
         """
@@ -91,6 +97,9 @@ class GitHub:
         if self.credentials is None:
             return None
         wanted = tuple(sorted(permissions.items()))
+        if not id_:
+            speaks = await self._ask_installation(id_, name)
+            return await self._tokens.get(Purpose(speaks, wanted, names=(name.partition("/")[2],)))
         speaks = await self.installation_of(id_, name, installation)
         try:
             return await self._tokens.get(Purpose(speaks, wanted, (id_,)))
@@ -131,7 +140,8 @@ class GitHub:
             found = int(answer["id"])
         except (KeyError, TypeError, ValueError):
             raise Unavailable("GitHub's answer names no installation.") from None
-        self._installations[id_] = found
+        if id_:
+            self._installations[id_] = found
         return found
 
     async def close(self) -> None:

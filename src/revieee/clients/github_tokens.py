@@ -94,6 +94,8 @@ class Purpose:
     permissions: tuple[tuple[str, str], ...]
     repositories: tuple[int, ...] = ()
     """Ids; none means all of the installation's."""
+    names: tuple[str, ...] = ()
+    """Instead of ids: names without their owner, who is the installation's."""
 
 
 @dataclass(slots=True)
@@ -166,5 +168,10 @@ class InstallationTokens:
 
 
 def _document(purpose: Purpose, permissions: dict[str, str]) -> dict[str, Any]:
+    """https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
     document: dict[str, Any] = {"permissions": permissions}
-    return document | {"repository_ids": list(purpose.repositories)} if purpose.repositories else document
+    if purpose.repositories:
+        document["repository_ids"] = list(purpose.repositories)
+    if purpose.names:
+        document["repositories"] = list(purpose.names)
+    return document
