@@ -168,7 +168,10 @@ class InstallationTokens:
 
 
 def _document(purpose: Purpose, permissions: dict[str, str]) -> dict[str, Any]:
-    """https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
+    """Say what a token is for.
+
+    https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
+    """
     document: dict[str, Any] = {"permissions": permissions}
     if purpose.repositories:
         document["repository_ids"] = list(purpose.repositories)
