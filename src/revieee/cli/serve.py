@@ -24,6 +24,8 @@ log = logging.getLogger("revieee")
 
 _AGAIN = 5.0
 """Seconds until a task that failed is begun again."""
+_LOOK = 5.0
+"""Seconds after which intake looks for what nobody said: another process's deliveries, what a crash left."""
 
 
 @click.command()
@@ -129,7 +131,7 @@ class Intake:
     async def handle(self) -> None:
         """Handle what is there, or wait for more."""
         if not await self._plane.inbox.handle():
-            await self._listener.wait(self._plane.parts.policy.pace.poll)
+            await self._listener.wait(_LOOK)
 
 
 class Lister:
@@ -142,7 +144,7 @@ class Lister:
     async def handle(self) -> None:
         """List what came into view, and wait for more."""
         await self._plane.listing.list_new()
-        await self._listener.wait(self._plane.parts.policy.pace.poll)
+        await self._listener.wait(_LOOK)
 
 
 class Approving:
@@ -155,7 +157,7 @@ class Approving:
     async def handle(self) -> None:
         """Settle what can be settled, or wait for more."""
         if not await self._plane.approvals.handle():
-            await self._listener.wait(self._plane.parts.policy.pace.poll)
+            await self._listener.wait(_LOOK)
 
 
 async def _list(plane: ControlPlane) -> None:

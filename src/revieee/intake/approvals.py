@@ -90,7 +90,7 @@ class Approvals:
     async def _answer(self) -> int:
         """Go through the comments that nobody answered yet."""
         now, settled = self._clock.now(), 0
-        waiting = await self._database.run(lambda session: inbox.unhandled(session, comments=True))
+        waiting = await self._database.read(lambda session: inbox.unhandled(session, comments=True))
         self._later = {one.id: self._later[one.id] for one in waiting if one.id in self._later}
         for delivery in waiting:
             if self._later.get(delivery.id, 0.0) > now:

@@ -52,7 +52,7 @@ class Inbox:
         Raises:
             RetryLater: the database does not answer; nothing is lost.
         """
-        waiting = await self._database.run(lambda session: inbox.unhandled(session, BATCH))
+        waiting = await self._database.read(lambda session: inbox.unhandled(session, BATCH))
         for start in range(0, len(waiting), TOGETHER):
             await self._handle(waiting[start : start + TOGETHER])
         if waiting:

@@ -101,6 +101,8 @@ class Parts:
     bell: Bell
     image_secret: str = ""
     """What makes the names of built images unguessable."""
+    is_dead: Callable[[str], bool] = lambda _: False
+    """Tells whether the process of that name in leases is gone for sure."""
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
 

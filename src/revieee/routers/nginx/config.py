@@ -1,5 +1,6 @@
 """What nginx runs, as values: its configuration, the Lua modules, the pages, and one digest over all of it."""
 
+import functools
 import hashlib
 import ipaddress
 import os
@@ -12,7 +13,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 from revieee.ports import Fault
 from revieee.routers.nginx.options import RouterOptions
@@ -84,14 +85,20 @@ def render(options: RouterOptions, build: Build) -> Rendered:
     values = _values(options, build)
     digest = _digest((template, repr(values), build.words, *_flat(lua), *_flat(options.pages), *_secrets(options)))
     folder = f"configuration-{digest}"
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701 - not HTML; every value is checked by RouterOptions
     return Rendered(
         digest=digest,
-        configuration=environment.from_string(template).render(values, digest=digest, folder=folder),
+        configuration=_compiled(template).render(values, digest=digest, folder=folder),
         files={f"{folder}/{name}": text for name, text in lua.items()}
         | {f"{folder}/pages/{name}": text for name, text in options.pages.items()},
         folder=folder,
     )
+
+
+@functools.cache
+def _compiled(template: str) -> Template:
+    """Read the template once: the tick compares what it gives with what nginx runs."""
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701 - not HTML; every value is checked by RouterOptions
+    return environment.from_string(template)
 
 
 def _values(options: RouterOptions, build: Build) -> dict[str, object]:
