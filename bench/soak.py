@@ -129,7 +129,7 @@ class Life:
             await act(self.pull)
             await asyncio.sleep(self.soak.dice.uniform(0, 2))
         self.down()
-        await self.soak.github.close(self.pull, merged=self.soak.dice.random() < 0.5)
+        await self.soak.github.close(self.pull)
         if self.soak.dice.random() < 0.5:
             await self.told("gone")
 
