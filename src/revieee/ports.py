@@ -5,7 +5,7 @@ through the entry points of the group ``revieee.engines``, the same door that an
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -141,6 +141,8 @@ class BuildRequest:
     """Ask the registry for newer base images first."""
     online: bool = True
     """Whether its steps have a network, and may fetch."""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """(name, value) of what steps may ask for (``RUN --mount=type=secret,id=<name>``); never build arguments."""
 
 
 class Builder(Protocol):

@@ -114,6 +114,12 @@ class Settings(BaseSettings):
     )
     tls_key: Path | None = Field(None, description="The certificate's private key (PEM).")
     trusted_proxies: Words = Field((), description="Networks of load balancers whose `X-Forwarded-*` count.")
+    secret_key: SecretStr = Field(
+        SecretStr(""), description="The key of repositories' secrets; several with commas between, newest first."
+    )
+    secret_key_file: Path | None = Field(
+        None, description="Where the key is otherwise: a file with mode 0600; empty: `secret.key` in the data folder."
+    )
     resync: float = Field(900.0, ge=10, description="Seconds between two listings of open pull requests.")
 
     @classmethod
@@ -230,6 +236,11 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """The webhook's secrets."""
         return tuple(one.strip() for one in self.webhook_secret.get_secret_value().split(",") if one.strip())
+
+    @property
+    def secret_keys(self) -> tuple[str, ...]:
+        """The keys of repositories' secrets that are given, newest first."""
+        return tuple(one.strip() for one in self.secret_key.get_secret_value().split(",") if one.strip())
 
     @property
     def private_key(self) -> str:

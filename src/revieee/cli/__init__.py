@@ -17,6 +17,7 @@ COMMANDS = {
     "approve": "revieee.cli.wish",
     "sync": "revieee.cli.sync",
     "plan": "revieee.cli.plan",
+    "secret": "revieee.cli.secret",
     "uninstall": "revieee.cli.uninstall",
 }
 """Module by command; the command's function has the command's name."""

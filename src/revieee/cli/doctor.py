@@ -15,8 +15,9 @@ from revieee.forges.github import GitHubForge
 from revieee.ports import Fault, Finding, PortError, Severity
 from revieee.reporters.github import GitHubReporter
 from revieee.settings import Settings, load
+from revieee.store import secrets
 from revieee.store.database import Database
-from revieee.wiring import load_engine, open_builder, open_github, open_router, open_source
+from revieee.wiring import load_engine, open_builder, open_github, open_router, open_source, open_vault
 
 _MARKS = {Severity.GOOD: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.BAD: ("✗", "red")}
 _NO_INSTANCE = "00000000"
@@ -35,7 +36,7 @@ def doctor(*, as_json: bool) -> None:
     settings = load()
     database, instance = _database(settings)
     ports = asyncio.run(_ports(settings, instance))
-    findings = [*_settings(settings), database, *_domain(settings), *ports]
+    findings = [*_settings(settings), *database, *_domain(settings), *ports]
     if as_json:
         click.echo(json.dumps([asdict(one) for one in findings], indent=2))
     else:
@@ -60,20 +61,33 @@ def _settings(settings: Settings) -> list[Finding]:
     return [Finding(subject="webhook secret", severity=Severity.BAD, words="none is set", mend=mend)]
 
 
-def _database(settings: Settings) -> tuple[Finding, str]:
+def _database(settings: Settings) -> tuple[list[Finding], str]:
     """Look at the database. Also gives the instance's id, by which the firewall table is known."""
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
         database = Database(settings.database)
     except (OSError, Fault) as error:
         mend = "Check REVIEEE_DATABASE_URL and REVIEEE_DATA."
-        return Finding(subject="database", severity=Severity.BAD, words=str(error), mend=mend), _NO_INSTANCE
+        return [Finding(subject="database", severity=Severity.BAD, words=str(error), mend=mend)], _NO_INSTANCE
     try:
         found = database.check()
-        instance = database.known_instance() if found.severity is Severity.GOOD else None
-        return found, instance or _NO_INSTANCE
+        good = found.severity is Severity.GOOD
+        instance = database.known_instance() if good else None
+        return [found, *(_secrets(settings, database) if good else ())], instance or _NO_INSTANCE
     finally:
         database.close()
+
+
+def _secrets(settings: Settings, database: Database) -> list[Finding]:
+    """Look at the key, where there are secrets that need it."""
+    try:
+        if not database.read_here(secrets.any_):
+            return []
+        where = open_vault(settings).check()
+    except PortError as error:
+        mend = "Bring the key back, or set the secrets again. `revieee serve` does not start without it."
+        return [Finding(subject="secrets", severity=Severity.BAD, words=str(error), mend=mend)]
+    return [Finding(subject="secrets", severity=Severity.GOOD, words=f"their key is in {where}")]
 
 
 def _domain(settings: Settings) -> list[Finding]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import click
@@ -12,10 +12,12 @@ from revieee.cli.errors import told
 from revieee.cli.show import printable
 from revieee.cli.storing import find, opened
 from revieee.model.environment import Release
+from revieee.model.masking import Masker, masked
 from revieee.ports import Engine, Placement, Refused
 from revieee.store import logs as stored
+from revieee.store import secrets
 from revieee.store.database import Database
-from revieee.wiring import load_engine
+from revieee.wiring import load_engine, open_vault
 
 
 @click.command()
@@ -33,8 +35,10 @@ def logs(environment: str, *, service: str | None, build: bool, tail: int, follo
         release = found.live or found.newest
         if release is None:
             raise Refused(f"{found.name} has no release yet.")
+        sealed = database.read_here(lambda session: secrets.sealed(session, found.facts.repository.id))
+        form = _Form(tail=tail, follow=follow, as_json=as_json, secrets=open_vault(settings).secrets(sealed).known)
         if build:
-            _stored(database, found.newest or release, as_json=as_json)
+            _stored(database, found.newest or release, form)
             return
         tasks = [one for one in release.stack.tasks if service in {None, one.service.name}] if release.stack else []
         if not tasks:
@@ -44,7 +48,7 @@ def logs(environment: str, *, service: str | None, build: bool, tail: int, follo
             instance=database.instance(), environment=found.id, incarnation=found.incarnation, name=str(found.name)
         )
         engine = load_engine(settings, placement.instance)
-        asyncio.run(_services(engine, placement, keys, _Form(tail=tail, follow=follow, as_json=as_json)))
+        asyncio.run(_services(engine, placement, keys, form))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class _Form:
     tail: int
     follow: bool
     as_json: bool
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def line(self, name: str, text: str, *, prefix: bool) -> None:
         """Print one line of a service or stage."""
@@ -67,11 +72,12 @@ async def _services(engine: Engine, placement: Placement, keys: Mapping[str, str
     """Print the output of several services side by side."""
 
     async def one(key: str, name: str) -> None:
-        rest = b""
+        rest, masker = b"", Masker(form.secrets)
         async for piece in engine.logs(placement, key, tail=form.tail, follow=form.follow):
-            *lines, rest = (rest + piece).split(b"\n")
+            *lines, rest = (rest + masker.feed(piece)).split(b"\n")
             for line in lines:
                 form.line(name, line.decode(errors="replace").rstrip("\r"), prefix=len(keys) > 1)
+        rest += masker.end()
         if rest:
             form.line(name, rest.decode(errors="replace"), prefix=len(keys) > 1)
 
@@ -81,11 +87,11 @@ async def _services(engine: Engine, placement: Placement, keys: Mapping[str, str
         await engine.close()
 
 
-def _stored(database: Database, release: Release, *, as_json: bool) -> None:
+def _stored(database: Database, release: Release, form: _Form) -> None:
     """Print what builds and hooks of a release wrote."""
-    form, after = _Form(tail=0, follow=False, as_json=as_json), 0
+    after = 0
     while chunks := database.read_here(partial(stored.read, release_id=release.id, after=after)):
         for chunk in chunks:
-            for line in chunk.data.decode(errors="replace").splitlines():
+            for line in masked(chunk.data.decode(errors="replace"), form.secrets).splitlines():
                 form.line(chunk.stage, line, prefix=True)
         after = chunks[-1].id

@@ -67,6 +67,8 @@ class Order:
     cgroup_parent: str | None = None
     network: str | None = None
     """What steps have; None is the engine's own bridge."""
+    secrets: tuple[tuple[str, int], ...] = ()
+    """(id, descriptor of an open file with the value): passed on to the client, and to nobody else."""
 
 
 async def find(candidates: Sequence[str] = ()) -> Client | None:
@@ -108,13 +110,14 @@ def environment(host: str = "") -> dict[str, str]:
 def build_command(client: Client, order: Order, *, host: str = "", timeout: float | None = None) -> Command:
     """Render a build.
 
-    Secrets of services and builds would go in here as ``--secret id=…,src=<file>``, and nowhere else: build arguments
-    stay in the image's history.
+    Secrets are files without a name, inherited by the client: build arguments stay in the image's history, values in
+    arguments or variables are seen by others on the machine, files with a name stay after a crash.
     """
     options = ["--progress=plain", f"--file={order.dockerfile}", f"--iidfile={order.image_id_file}"]
     options += [f"--tag={tag}" for tag in order.tags]
     options += [f"--label={name}={value}" for name, value in order.labels]
     options += [f"--build-arg={name}={value}" for name, value in order.args]
+    options += [f"--secret=id={name},src=/proc/self/fd/{number}" for name, number in order.secrets]
     if order.target:
         options.append(f"--target={order.target}")
     if order.cgroup_parent:
@@ -125,6 +128,7 @@ def build_command(client: Client, order: Order, *, host: str = "", timeout: floa
         arguments=(*client.build, "build", *options, "--", str(order.context)),
         environment=environment(host),
         timeout=timeout,
+        descriptors=tuple(number for _, number in order.secrets),
         grace=0,  # BuildKit ends the steps when the connection breaks; a client that is asked politely may linger
     )
 

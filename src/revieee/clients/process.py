@@ -41,6 +41,8 @@ class Command:
     stdin: bytes = b""
     timeout: float | None = None
     """Seconds."""
+    descriptors: tuple[int, ...] = ()
+    """Open files of ours that it inherits."""
     grace: float = 1.0
     """Seconds between the request to end (SIGTERM) and the kill of a cancelled command; 0 kills at once."""
 
@@ -121,6 +123,7 @@ async def _started(command: Command, *, stderr: int) -> AsyncIterator[asyncio.su
         env=dict(command.environment),
         cwd=command.folder,
         start_new_session=True,
+        pass_fds=command.descriptors,
         umask=0o022,
     )
     try:

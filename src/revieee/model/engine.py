@@ -1,6 +1,6 @@
 """What passes between the reconciler and an engine: where an environment is, and how what is there does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from revieee.model.route import Endpoint
@@ -70,6 +70,8 @@ class Placement:
     """Its own public hostnames, which must lead to the router from inside, too."""
     trusted: bool = True
     """Whether the repository's own code runs in it; a stranger's has lower limits and reaches less."""
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """(name, value) of what its tasks and hooks get as environment variables; the author's own win."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from revieee.model.environment import Release
+from revieee.model.masking import Masker
 from revieee.ports import PortError
 from revieee.reconcile.parts import Turn
 from revieee.store import logs
@@ -22,12 +23,13 @@ class Output:
     def __init__(self, turn: Turn, release: Release, stage: str) -> None:
         self._turn, self._release, self._stage = turn, release, stage
         self._waiting = bytearray()
+        self._masker = Masker(turn.secrets.known)
         self._alone = asyncio.Lock()
         self._later: asyncio.Task[None] | None = None
 
     async def write(self, data: bytes) -> None:
         """Take some output."""
-        self._waiting += data
+        self._waiting += self._masker.feed(data)
         if len(self._waiting) >= CHUNK:
             await self._flush()
         elif self._later is None or self._later.done():
@@ -58,4 +60,5 @@ class Output:
             async with self._alone:  # not in the middle of a write
                 self._later.cancel()
             await asyncio.gather(self._later, return_exceptions=True)
+        self._waiting += self._masker.end()
         await self._flush()

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.desire import Desire
@@ -15,7 +15,7 @@ from revieee.model.trust import TRUST, Trust
 from revieee.store.codec import REPOSITORY
 from revieee.store.leases import Lease, guard
 from revieee.store.reading import trust_of
-from revieee.store.schema import EnvironmentRow, RepositoryRow
+from revieee.store.schema import EnvironmentRow, RepositoryRow, SecretRow
 
 Decide = Callable[[PullRequestFacts, Trust], Desire]
 
@@ -141,6 +141,7 @@ def remove_repository(session: Session, repository_id: int, reason: str, *, now:
     if repository is None:
         return
     repository.removed_at, repository.removed_reason = now, reason
+    session.execute(delete(SecretRow).where(SecretRow.repository_id == repository_id))
     session.execute(
         update(EnvironmentRow)
         .where(EnvironmentRow.repository_id == repository_id, EnvironmentRow.wanted.is_(True))

@@ -53,7 +53,7 @@ def network(placement: Placement, options: EngineOptions) -> Value:
 def container(placement: Placement, stack: ResolvedStack, task: Task, options: EngineOptions) -> Value:
     """Render a task's container."""
     service = task.service
-    value = _common(task)
+    value = _common(placement, task)
     value |= {
         "Labels": _own(service.labels) | Names(placement).labels(service=service.name, key=task.key, port=task.port),
         "NetworkingConfig": _networking(placement, stack, task.key, (service.name, *service.aliases)),
@@ -76,7 +76,7 @@ def container(placement: Placement, stack: ResolvedStack, task: Task, options: E
 def hook_container(placement: Placement, stack: ResolvedStack, hook: ResolvedHook, options: EngineOptions) -> Value:
     """Render a hook's container: its task's, with another command, run once and watched by nobody."""
     task = hook.task
-    value = _common(task)
+    value = _common(placement, task)
     value |= {
         "Labels": _own(task.service.labels) | Names(placement).labels(service=task.service.name, key=hook.name),
         "NetworkingConfig": _networking(placement, stack, hook.name, ()),
@@ -94,10 +94,10 @@ def hook_container(placement: Placement, stack: ResolvedStack, hook: ResolvedHoo
     return value | {"HostConfig": host}
 
 
-def _common(task: Task) -> Value:
+def _common(placement: Placement, task: Task) -> Value:
     """What does not depend on whether it is a task or a hook."""
     service = task.service
-    environment = dict(task.injected) | dict(service.environment)
+    environment = dict(task.injected) | dict(placement.secrets) | dict(service.environment)
     value: Value = {
         "Image": task.image.id,
         "Env": [f"{name}={text}" for name, text in environment.items()],
