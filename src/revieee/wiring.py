@@ -21,7 +21,7 @@ from revieee.model.route import Endpoint
 from revieee.model.stack import ServiceLimits
 from revieee.ports import Clock, Engine, Forge
 from revieee.reconcile.loop import Reconciler
-from revieee.reconcile.owner import own_name
+from revieee.reconcile.owner import Place
 from revieee.reconcile.parts import Bell, Parts
 from revieee.reconcile.tell import Identity, Teller
 from revieee.reporters.github import GitHubReporter
@@ -29,7 +29,9 @@ from revieee.routers.nginx.options import RouterOptions, Tls
 from revieee.routers.nginx.router import NginxRouter
 from revieee.settings import DAY, Settings, SettingsError
 from revieee.sources.git import GitSource, SourceOptions
+from revieee.store import secrets
 from revieee.store.database import Database
+from revieee.store.vault import Vault
 from revieee.web import create_app, static_pages
 from revieee.web.answers import Answers
 
@@ -129,6 +131,11 @@ def open_database(settings: Settings) -> Database:
     return database
 
 
+def open_vault(settings: Settings) -> Vault:
+    """Make what seals and opens secrets; no key is read."""
+    return Vault(settings.secret_keys, (settings.secret_key_file or settings.data / "secret.key").absolute())
+
+
 def open_github(settings: Settings) -> GitHub:
     """Make the client that forge, reporter and source share.
 
@@ -192,6 +199,7 @@ def open_builder(settings: Settings, instance: str) -> BuildKitBuilder:
             instance=instance,
             host=settings.docker_host,
             concurrency=settings.builds,
+            slots=settings.data.resolve() / "builds",
             limits=BuildLimits(memory=settings.build_memory * _MEBIBYTE, cpus=settings.build_cpus),
             time_limit=settings.build_timeout,
             log_limit=settings.build_log * _MEBIBYTE,
@@ -215,19 +223,28 @@ def open_web(settings: Settings, database: Database, inbox: Inbox, clock: Clock)
     return create_app(answers, domain=settings.domain, forge_url=settings.github_url, routes=[webhook])
 
 
-def wire(settings: Settings, database: Database) -> ControlPlane:
+def wire(settings: Settings, database: Database, place: Place | None = None) -> ControlPlane:
     """Put everything together.
+
+    Args:
+        settings: of this installation.
+        database: opened.
+        place: from which it serves; None for a command, which works on no environment.
 
     Raises:
         SettingsError: settings that cannot work.
+        Fault: there are secrets, and no key that can be used.
     """
     instance, clock, bell, policy = database.instance(), SystemClock(), Bell(), settings.policy()
+    vault = open_vault(settings)
+    if database.read_here(secrets.any_):
+        vault.check()
     github = open_github(settings)
     forge = GitHubForge(github)
     router = open_router(settings)
     parts = Parts(
         instance=instance,
-        owner=own_name(),
+        owner=place.owner if place else "command",
         database=database,
         source=open_source(settings, forge),
         builder=open_builder(settings, instance),
@@ -238,10 +255,19 @@ def wire(settings: Settings, database: Database) -> ControlPlane:
         data=settings.data.resolve(),
         bell=bell,
         image_secret=database.image_secret(),
+        vault=vault,
+        is_dead=place.is_dead if place else lambda _: False,
     )
     inbox = Inbox(database, policy.admission, clock, bell)
     served = policy.admission.repositories
-    identity = Identity(instance=instance, base_url=policy.base_url, pace=policy.pace, repositories=served)
+    identity = Identity(
+        instance=instance,
+        base_url=policy.base_url,
+        pace=policy.pace,
+        owner=parts.owner,
+        is_dead=parts.is_dead,
+        repositories=served,
+    )
     return ControlPlane(
         settings=settings,
         parts=parts,

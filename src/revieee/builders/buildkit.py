@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from revieee.builders.dockerfile import Dockerfile, read, standard_frontend
@@ -16,6 +16,8 @@ from revieee.builders.failure import refusal
 from revieee.builders.limits import BuildLimits, Place, hold, place_of
 from revieee.builders.progress import Progress
 from revieee.builders.queue import FairQueue, Waiting
+from revieee.builders.secret_files import secret_files
+from revieee.builders.slots import Slots
 from revieee.clients.buildkit import Client, Order, build_command, find, pull_command
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError
 from revieee.clients.process import Ended, TimedOut, run, stream
@@ -45,6 +47,8 @@ class BuilderOptions:
     """Docker command lines to try; empty is every one on PATH and in the usual places."""
     concurrency: int = 2
     """Builds at once."""
+    slots: Path | None = None
+    """A folder in which processes share these places; None where there is one process."""
     limits: BuildLimits = field(default_factory=BuildLimits)
     """What all of them together may use."""
     time_limit: float = 1800.0
@@ -79,7 +83,9 @@ class BuildKitBuilder:
         self._options = options
         self._elapsed = elapsed
         self._tidied: float | None = None
-        self._queue = FairQueue(options.concurrency)
+        self._queue = FairQueue(
+            options.concurrency, Slots(options.slots, options.concurrency) if options.slots else None
+        )
         self._docker = DockerClient(options.host)
         self._client: Client | None = None
         self._place: Place | None = None
@@ -244,8 +250,11 @@ class BuildKitBuilder:
             await write(chunk)
 
         checkout = plan.request.folder  # what lies beside it under its name is cleared with it, also after a crash
-        with tempfile.TemporaryDirectory(dir=checkout.parent, prefix=f"{checkout.name}.build-") as scratch:
-            order = self._order(plan, Path(scratch))
+        with (
+            tempfile.TemporaryDirectory(dir=checkout.parent, prefix=f"{checkout.name}.build-") as scratch,
+            secret_files(plan.request.secrets) as secrets,
+        ):
+            order = replace(self._order(plan, Path(scratch)), secrets=secrets)
             command = build_command(client, order, host=self._options.host, timeout=self._options.time_limit)
             try:
                 code = await stream(command, receive)
@@ -282,6 +291,7 @@ class BuildKitBuilder:
                 ("revieee.instance", self._options.instance),
             ),
             args=(*plan.args, ("BUILDKIT_CACHE_MOUNT_NS", scope)),
+            scope=f"{scope}.invalid",
             target=plan.request.build.target,
             cgroup_parent=self._place.option if self._place and not self._options.limits.none else None,
             network=None if plan.request.online else "none",

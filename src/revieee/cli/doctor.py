@@ -108,10 +108,10 @@ async def _ports(settings: Settings, instance: str) -> list[Finding]:
     """Ask every adapter what it finds."""
     github = open_github(settings)
     forge = GitHubForge(github)
-    engine = load_engine(settings, instance)
+    engine, builder = load_engine(settings, instance), open_builder(settings, instance)
     checks: dict[str, Callable[[], Awaitable[Sequence[Finding]]]] = {
         "engine": engine.check,
-        "builder": open_builder(settings, instance).check,
+        "builder": builder.check,
         "router": open_router(settings).check,
         "git": open_source(settings, forge).check,
         "GitHub": forge.check,
@@ -125,6 +125,7 @@ async def _ports(settings: Settings, instance: str) -> list[Finding]:
             except PortError as error:
                 findings.append(Finding(subject=subject, severity=Severity.BAD, words=str(error)))
     finally:
+        await builder.close()
         await engine.close()
         await github.close()
     return findings

@@ -20,7 +20,7 @@ _LINE_END = 2
 
 @click.group()
 def secret() -> None:
-    """Secrets of a repository: variables of its services, hooks and builds.
+    """Set what services, hooks and builds of a repository are given.
 
     Releases of strangers' commits get none. No command shows a value.
     """

@@ -67,6 +67,9 @@ class Order:
     cgroup_parent: str | None = None
     network: str | None = None
     """What steps have; None is the engine's own bridge."""
+    scope: str = ""
+    """Steps are cached by this, too: a hostname that leads nowhere, since what a step's /etc/hosts has is part of its
+    cache's key, and nothing else that a client can say is (BuildKit, ``ExecOp.CacheMap``)."""
     secrets: tuple[tuple[str, int], ...] = ()
     """(id, descriptor of an open file with the value): passed on to the client, and to nobody else."""
 
@@ -117,6 +120,8 @@ def build_command(client: Client, order: Order, *, host: str = "", timeout: floa
     options += [f"--tag={tag}" for tag in order.tags]
     options += [f"--label={name}={value}" for name, value in order.labels]
     options += [f"--build-arg={name}={value}" for name, value in order.args]
+    if order.scope:
+        options.append(f"--add-host={order.scope}:127.0.0.1")
     options += [f"--secret=id={name},src=/proc/self/fd/{number}" for name, number in order.secrets]
     if order.target:
         options.append(f"--target={order.target}")

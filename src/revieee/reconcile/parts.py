@@ -12,17 +12,20 @@ from sqlalchemy.orm import Session
 
 from revieee.model.addresses import subnet_at
 from revieee.model.environment import Environment, Release
+from revieee.model.masking import masked
 from revieee.model.phases import Outcome
 from revieee.model.policy import Policy
+from revieee.model.secrets import Secrets
 from revieee.ports import Builder, Clock, Engine, Placement, Router, Source
 from revieee.store.database import Database
 from revieee.store.leases import Lease
 from revieee.store.releases import Ending
+from revieee.store.vault import Vault
 
 Result = TypeVar("Result")
 
 CHECKOUTS = "checkouts"
-"""The folder, in that of the data, where commits are written for builds: one folder each, named by release."""
+"""The folder, in that of the data, where commits are written for builds: one each, named by release and lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,8 @@ class Parts:
     data: Path
     """Folder for checkouts."""
     bell: Bell
+    vault: Vault = field(default_factory=lambda: Vault((), Path("secret.key")))
+    """Opens the secrets of repositories."""
     image_secret: str = ""
     """What makes the names of built images unguessable."""
     is_dead: Callable[[str], bool] = lambda _: False
@@ -114,6 +119,16 @@ class Turn:
     parts: Parts
     lease: Lease
     environment: Environment
+    secrets: Secrets = field(default_factory=Secrets)
+    """The repository's; of those, a stranger's release is given none."""
+
+    def masked(self, text: str) -> str:
+        """Take the repository's secrets out of words that people will see."""
+        return masked(text, self.secrets.known)
+
+    def given(self, release: Release) -> Secrets:
+        """Give what a release is given: strangers' get nothing."""
+        return self.secrets if release.trusted and self.environment.trusted else Secrets()
 
     async def write(self, work: Callable[[Session], Result]) -> Result:
         """Run a short transaction; a lost lease makes it write nothing (StaleLease)."""
@@ -145,6 +160,7 @@ class Turn:
             subnet=None if slot is None else subnet_at(policy.network_pool, policy.subnet_prefix, slot),
             hostnames=tuple(hostnames(policy.base_url, release) if release else self.hosts),
             trusted=(release or environment).trusted,
+            secrets=self.given(release).values if release else (),
         )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from revieee.ports import Placement, PortError, Presence, RetryLater
 from revieee.reconcile.parts import CHECKOUTS, Parts
-from revieee.store import environments, inbox, leases, logs, releases, routes
+from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +24,14 @@ KEEP_GONE_ROUTES = 86_400.0
 async def tick(parts: Parts) -> None:
     """Compare routes and engine with the rows; what differs becomes due, what has no row is removed.
 
+    Of several processes each looks at the routes, since it may be the last; one at a time does the rest.
+
     Raises:
         PortError: a part does not answer; the others were looked at all the same.
     """
     problems: list[PortError] = []
-    for look in (compare_routes, sweep, clear_checkouts, forget_repositories, tidy):
+    mine = await _is_ours(parts)
+    for look in (compare_routes, *((sweep, clear_checkouts, forget_repositories, tidy) if mine else ())):
         try:
             await look(parts)
         except PortError as error:
@@ -37,6 +40,16 @@ async def tick(parts: Parts) -> None:
         log.warning("tick: %s", problem)
     if problems:
         raise problems[0]
+
+
+async def _is_ours(parts: Parts) -> bool:
+    """Tell whether no other process looks at everything. Without the database each keeps up what needs no row."""
+    now, owner = parts.clock.now(), parts.owner
+    until = now + parts.policy.pace.lease
+    try:
+        return await parts.database.run(lambda session: leases.claim_tick(session, owner, now=now, until=until))
+    except RetryLater:
+        return True
 
 
 async def compare_routes(parts: Parts) -> None:
@@ -141,3 +154,4 @@ def _tidy(session: Session, now: float) -> None:
     logs.forget(session, before=now - KEEP_LOGS)
     routes.forget(session, before=now - KEEP_GONE_ROUTES)
     releases.forget(session, before=now - KEEP_LOGS)
+    secrets.forget(session, before=now - KEEP_LOGS)

@@ -3,21 +3,25 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from functools import partial
+
+from sqlalchemy.orm import Session
 
 from revieee.model.addresses import PoolExhausted
 from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
-from revieee.ports import PortError, Refused, RetryLater, Superseded
+from revieee.ports import Fault, PortError, Refused, RetryLater, Superseded
 from revieee.reconcile.holding import Hold, held
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
-from revieee.store import leases, releases
+from revieee.store import leases, releases, secrets
 from revieee.store.leases import Lease, StaleLease
 from revieee.store.releases import Ending
+from revieee.store.secrets import Sealed
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +66,7 @@ async def take_turn(all_parts: Parts, lease: Lease, until: float) -> None:
     state = _State(due_at=parts.clock.now())
     heart = asyncio.create_task(_heartbeat(parts, hold), name=f"heartbeat {lease.environment}")
     try:
-        await _acts(parts, lease, state)
+        await _acts(parts, hold, state)
     except StaleLease:
         log.info("environment %d: someone else works on it now", lease.environment)
         return
@@ -85,20 +89,35 @@ async def take_turn(all_parts: Parts, lease: Lease, until: float) -> None:
         parts.bell.hint()
 
 
-async def _acts(parts: Parts, lease: Lease, state: _State) -> None:
+async def _acts(parts: Parts, hold: Hold, state: _State) -> None:
     """Do one act after the other until none is left to do now."""
+    lease = hold.lease
     while True:
-        environment = await parts.database.read(lambda session: releases.load(session, lease.environment))
+        environment, sealed = await parts.database.read(lambda session: _load(session, lease.environment))
         state.revision = environment.revision
         act = next_act(environment)
         if act is Act.REST:
             state.due_at = None
             return
-        turn = Turn(parts=parts, lease=lease, environment=environment)
-        wait = await _record(turn, act, await _watched(turn, act))
+        turn, problem = _with_secrets(Turn(parts=parts, lease=lease, environment=environment), act, sealed)
+        wait = await _record(turn, act, problem or await _watched(turn, act))
         if wait is not None:
             state.due_at = parts.clock.now() + wait.seconds if wait.seconds != float("inf") else None
             return
+
+
+def _load(session: Session, environment_id: int) -> tuple[Environment, Sequence[Sealed]]:
+    environment = releases.load(session, environment_id)
+    return environment, secrets.sealed(session, environment.facts.repository.id)
+
+
+def _with_secrets(turn: Turn, act: Act, sealed: Sequence[Sealed]) -> tuple[Turn, Step]:
+    """Open the repository's secrets. Without its key nothing is made of them; a removal does not wait for one."""
+    try:
+        return replace_fields(turn, secrets=turn.parts.vault.secrets(sealed)), None
+    except Fault as error:
+        log.error("%s: %s", turn.environment.name, error)  # noqa: TRY400 -- the operator's to mend, and told in full
+        return turn, None if act is Act.REMOVE else _again(turn, str(error))
 
 
 async def _watched(turn: Turn, act: Act) -> Step:
@@ -152,7 +171,7 @@ def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
         ending = Ending(verdict=Verdict.FAILED, reason=str(error), log_tail=log_tail)
         return Done(outcome=Outcome.FAILED, ending=ending)
     if not isinstance(error, RetryLater):
-        log.error("%s: %s: %s", turn.environment.name, act, error)
+        log.error("%s: %s: %s", turn.environment.name, act, turn.masked(str(error)))
     return _again(turn, str(error), delay=error.delay or None if isinstance(error, RetryLater) else None)
 
 
@@ -169,18 +188,24 @@ async def _record(turn: Turn, act: Act, step: Step) -> Wait | None:
     """Write down what an act came to; gives the wait that ends the turn, if it is one."""
     if isinstance(step, Wait):
         if step.words or step.failed:
-            words, failed = step.words, step.failed
+            words, failed = turn.masked(step.words), step.failed
             await turn.write(lambda session: releases.wait(session, turn.lease, words, failed=failed))
         return step
     if isinstance(step, Done):
         release = turn.environment.next
         assert release is not None  # noqa: S101 -- only a release's steps give outcomes
-        outcome, ending, now = step.outcome, step.ending, turn.now
+        outcome, ending, now = step.outcome, _masked(turn, step.ending), turn.now
         phase = await turn.write(
             lambda session: releases.move(session, turn.lease, release.id, outcome, now=now, ending=ending)
         )
         log.info("%s: %s of %.12s: %s → %s", turn.environment.name, act, release.commit, outcome, phase)
     return None
+
+
+def _masked(turn: Turn, ending: Ending | None) -> Ending | None:
+    if ending is None or not turn.secrets.known:
+        return ending
+    return replace_fields(ending, reason=turn.masked(ending.reason), log_tail=turn.masked(ending.log_tail))
 
 
 async def _heartbeat(parts: Parts, hold: Hold) -> None:

@@ -247,6 +247,22 @@ class PulledRow(Base):
     pulled_at: Mapped[float] = mapped_column(Double)
 
 
+class SecretRow(Base):
+    """A secret of a repository. ``data`` is sealed (:mod:`revieee.store.vault`)."""
+
+    __tablename__ = "secret"
+    __table_args__ = (Index("ix_secret_repository_id_name", "repository_id", "name"), _MYSQL)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    repository_id: Mapped[int] = mapped_column(ForeignKey("repository.id"))
+    name: Mapped[str] = mapped_column(String(128))
+    data: Mapped[bytes] = mapped_column(LONG_BYTES)
+    token: Mapped[str] = mapped_column(String(16))
+    """Another one each time it is set: tells that a value changed, and nothing about it."""
+    changed_at: Mapped[float] = mapped_column(Double)
+    retired_at: Mapped[float | None] = mapped_column(Double, index=True)
+    """When it was replaced or taken away."""
+
+
 class ReportRow(Base):
     """What the forge has been told of an environment."""
 
@@ -261,3 +277,5 @@ class ReportRow(Base):
     due_at: Mapped[float] = mapped_column(Double, default=0.0)
     attempts: Mapped[int] = mapped_column(default=0)
     problem: Mapped[str] = mapped_column(Words, default="")
+    owner: Mapped[str] = mapped_column(String(64), default="")
+    """Who tells it until ``due_at``."""

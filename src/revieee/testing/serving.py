@@ -99,17 +99,19 @@ async def free_pool() -> str:
     return str(next(pool for pool in pools if not any(pool.overlaps(one) for one in taken)))
 
 
-async def call(program: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Ended:
-    """Run a program to its end; one that is not there ends with 127."""
+async def call(
+    program: str, *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, said: bytes = b""
+) -> Ended:
+    """Run a program to its end, with what is said on its standard input; one that is not there ends with 127."""
     try:
         child = await asyncio.create_subprocess_exec(
             program, *arguments, env={**(os.environ if env is None else env), "PATH": _PATH}, cwd=cwd,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
     except FileNotFoundError:
         return Ended(127, "", f"there is no program {program}")
     try:
-        out, err = await child.communicate()
+        out, err = await child.communicate(said)
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
@@ -241,9 +243,9 @@ class ControlPlane:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
-    async def command(self, *arguments: str) -> Ended:
+    async def command(self, *arguments: str, said: bytes = b"") -> Ended:
         """Run one of its commands: `await plane.command("list", "--json")`."""
-        return await call(str(_PROGRAM), *arguments, env=self.environment(), cwd=self.data)
+        return await call(str(_PROGRAM), *arguments, env=self.environment(), cwd=self.data, said=said)
 
     # ---- ending
 

@@ -31,7 +31,8 @@ async def build(turn: Turn, release: Release) -> Step:
     if await end_late(turn):
         return None
     manifest = _manifest(release)
-    folder = turn.parts.data / CHECKOUTS / str(release.id)
+    # Of this lease alone: one who was paused and wakes up late clears away his own, and not that of who followed him.
+    folder = turn.parts.data / CHECKOUTS / f"{release.id}.{turn.lease.token}"
     try:
         images_ = await _images(turn, release, manifest, folder)
     finally:
@@ -151,6 +152,7 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         cache_scope=_scope(turn),
         refresh=checkout.refresh,
         online=turn.environment.trusted or parts.policy.stranger_builds_online,
+        secrets=turn.given(release).values,
     )
     async with Output(turn, release, f"build {service.name}") as output:
         return await parts.builder.build(request, output.write)
@@ -176,7 +178,7 @@ async def _pull(turn: Turn, service: Service) -> Image:
 def _settle(turn: Turn, release: Release, manifest: Manifest, images_: Mapping[str, Image]) -> ResolvedStack:
     """Give every task and hook its key and its address."""
     environment = turn.environment
-    salt = release.commit if manifest.stack.commit_in_hash else ""
+    salt = (release.commit if manifest.stack.commit_in_hash else "") + turn.given(release).version
     stack = resolve(manifest.stack, images_, manifest.injected, salt=salt)
     hooks = _hooks(turn, release, manifest, stack)
     subnet = turn.placement(release).subnet

@@ -170,6 +170,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_id", name="pk_pulled_image"),
     )
     table(
+        "secret",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("repository_id", sa.BigInteger(), nullable=False),
+        sa.Column("name", sa.String(128), nullable=False),
+        sa.Column("data", LONG_BYTES, nullable=False),
+        sa.Column("token", sa.String(16), nullable=False),
+        sa.Column("changed_at", sa.Double(), nullable=False),
+        sa.Column("retired_at", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(["repository_id"], ["repository.id"], name="fk_secret_repository_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_secret"),
+    )
+    index("secret", "retired_at")
+    index("secret", "repository_id", "name")
+    table(
         "report",
         sa.Column("environment_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -178,6 +192,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Double(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("problem", LONG_TEXT, nullable=False),
+        sa.Column("owner", sa.String(64), nullable=False),
         sa.ForeignKeyConstraint(["environment_id"], ["environment.id"], name="fk_report_environment_id"),
         sa.PrimaryKeyConstraint("environment_id", name="pk_report"),
     )

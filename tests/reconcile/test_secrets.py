@@ -1,0 +1,108 @@
+"""Secrets on their way to a release: its own code gets them, a stranger's never, and a new value is a new service."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from revieee.model.environment import Environment
+from revieee.model.phases import Phase
+from revieee.reconcile.loop import Reconciler
+from revieee.reconcile.parts import Turn
+from revieee.store import leases, secrets
+from revieee.store.leases import Lease
+from revieee.store.vault import Vault
+from support.reconciling import REPOSITORY, Plane, facts, plane
+
+VALUE = "hunter22hunter22"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Plane]:
+    made = plane(tmp_path)
+    vault = Vault((), tmp_path / "secret.key")
+    vault.make()
+    parts = replace(made.parts, vault=vault)
+    made.wish(facts(9, minute=-9, open=False))  # by which the repository is known
+    yield replace(made, parts=parts, reconciler=Reconciler(parts))
+    made.database.close()
+
+
+def put(one: Plane, value: str, name: str = "TOKEN") -> None:
+    data = one.parts.vault.seal(REPOSITORY.id, name, value)
+    one.database.run_here(lambda session: secrets.put(session, REPOSITORY.id, name, data, now=one.clock.now()))
+
+
+def content(folder: Path) -> bytes:
+    """Give all that the store has on disk."""
+    return b"".join(one.read_bytes() for one in folder.glob("store.db*"))
+
+
+def turn(one: Plane, environment: Environment) -> Turn:
+    sealed = one.database.read_here(lambda session: secrets.sealed(session, REPOSITORY.id))
+    lease = Lease(environment=environment.id, token=1)
+    return Turn(parts=one.parts, lease=lease, environment=environment, secrets=one.parts.vault.secrets(sealed))
+
+
+def keys(environment: Environment) -> Mapping[str, str]:
+    assert environment.live is not None
+    assert environment.live.stack is not None
+    return {task.service.name: task.key for task in environment.live.stack.tasks}
+
+
+async def test_a_new_value_starts_the_services_again_with_the_next_release(shop: Plane) -> None:
+    before = keys(await shop.settle(facts(1)))
+    put(shop, VALUE)
+    after = keys(await shop.settle(facts(2, minute=1)))
+    assert before["db"] != after["db"]
+    assert keys(await shop.settle(facts(3, minute=2)))["db"] == after["db"], "nothing of it changed"
+    put(shop, VALUE)
+    assert keys(await shop.settle(facts(4, minute=3)))["db"] != after["db"]
+
+
+async def test_nothing_of_it_is_in_the_store_but_sealed(shop: Plane, tmp_path: Path) -> None:
+    put(shop, VALUE)
+    await shop.settle(facts(1))
+    assert VALUE.encode() not in content(tmp_path)
+
+
+async def test_only_the_repository_s_own_code_is_given_any(shop: Plane) -> None:
+    put(shop, VALUE)
+    environment = await shop.settle(facts(1))
+    assert environment.live is not None
+    own = turn(shop, environment)
+    assert own.placement(environment.live).secrets == (("TOKEN", VALUE),)
+    assert VALUE not in repr(own.placement(environment.live))
+    stranger = replace(environment.live, trusted=False)
+    assert own.placement(stranger).secrets == ()
+    assert own.given(stranger).version == ""
+    assert turn(shop, replace(environment, trusted=False)).placement(environment.live).secrets == ()
+
+
+async def test_what_a_failure_says_shows_none(shop: Plane) -> None:
+    put(shop, VALUE)
+    shop.builder.fails = f"step 3 printed {VALUE[:9]}\n{VALUE[9:]} and failed"
+    environment = await shop.settle(facts(1))
+    assert environment.newest is not None
+    assert environment.newest.phase is Phase.ENDED
+    assert environment.newest.reason == "step 3 printed *** and failed"
+
+
+async def test_without_its_key_a_release_waits_with_the_reason_and_a_close_does_not(shop: Plane) -> None:
+    put(shop, VALUE)
+    file = next(iter(shop.parts.data.glob("secret.key")))
+    kept = file.read_bytes()
+    file.unlink()
+    shop.wish(facts(1))
+    await shop.reconciler.settle()
+    waiting = shop.environment()
+    assert "secret key" in waiting.waiting_for
+    assert await shop.keys() == set()
+    file.write_bytes(kept)
+    file.chmod(0o600)
+    assert (await shop.settle()).live is not None
+    file.unlink()
+    assert (await shop.settle(facts(1, minute=5, open=False))).placed is False
+    assert await shop.keys() == set()
+    assert not shop.database.run_here(leases.owners)
