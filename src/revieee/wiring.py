@@ -235,33 +235,15 @@ def wire(settings: Settings, database: Database, place: Place | None = None) -> 
         SettingsError: settings that cannot work.
         Fault: there are secrets, and no key that can be used.
     """
-    instance, clock, bell, policy = database.instance(), SystemClock(), Bell(), settings.policy()
-    vault = open_vault(settings)
-    if database.read_here(secrets.any_):
-        vault.check()
     github = open_github(settings)
     forge = GitHubForge(github)
     router = open_router(settings)
-    parts = Parts(
-        instance=instance,
-        owner=place.owner if place else "command",
-        database=database,
-        source=open_source(settings, forge),
-        builder=open_builder(settings, instance),
-        engine=load_engine(settings, instance),
-        router=router,
-        clock=clock,
-        policy=policy,
-        data=settings.data.resolve(),
-        bell=bell,
-        image_secret=database.image_secret(),
-        vault=vault,
-        is_dead=place.is_dead if place else lambda _: False,
-    )
+    parts = _parts(settings, database, (forge, router), place)
+    clock, bell, policy = parts.clock, parts.bell, parts.policy
     inbox = Inbox(database, policy.admission, clock, bell)
     served = policy.admission.repositories
     identity = Identity(
-        instance=instance,
+        instance=parts.instance,
         base_url=policy.base_url,
         pace=policy.pace,
         owner=parts.owner,
@@ -279,4 +261,27 @@ def wire(settings: Settings, database: Database, place: Place | None = None) -> 
         reconciler=Reconciler(parts),
         app=open_web(settings, database, inbox, clock),
         router=router,
+    )
+
+
+def _parts(settings: Settings, database: Database, ports: tuple[Forge, NginxRouter], place: Place | None) -> Parts:
+    """Make what the reconciler works with."""
+    instance, vault, (forge, router) = database.instance(), open_vault(settings), ports
+    if database.read_here(secrets.any_):
+        vault.check()
+    return Parts(
+        instance=instance,
+        owner=place.owner if place else "command",
+        database=database,
+        source=open_source(settings, forge),
+        builder=open_builder(settings, instance),
+        engine=load_engine(settings, instance),
+        router=router,
+        clock=SystemClock(),
+        policy=settings.policy(),
+        data=settings.data.resolve(),
+        bell=Bell(),
+        image_secret=database.image_secret(),
+        vault=vault,
+        is_dead=place.is_dead if place else lambda _: False,
     )
