@@ -289,10 +289,10 @@ async def pushes(bench: Bench) -> None:
 
 async def without_control_plane(bench: Bench) -> None:
     """Known hosts under load while strangers' questions meet a control plane that is there, hung, and killed."""
-    command = [sys.executable, "-c", CONTROL_PLANE, str(bench.router.options.control_socket)]
+    command = [sys.executable, "-c", CONTROL_PLANE, str(bench.router.options.control_sockets[0])]
     control_plane = await asyncio.create_subprocess_exec(*command)
     try:
-        while not bench.router.options.control_socket.exists():  # noqa: ASYNC110 - another process makes it
+        while not bench.router.options.control_sockets[0].exists():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.05)
         there = await with_strangers(bench)
         control_plane.send_signal(signal.SIGSTOP)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from revieee.reconcile.owner import take_place
 from revieee.testing.github import PracticeGitHub
 from revieee.testing.serving import ControlPlane, ServingError, call, free_port, until
 from support.docker import BaseImages
@@ -136,14 +137,15 @@ async def test_a_data_folder_with_a_long_path(tmp_path: Path, github: PracticeGi
         await control.end()
 
 
-async def test_a_second_one_in_the_same_folder(tmp_path: Path, github: PracticeGitHub, nginx: str) -> None:
+async def test_a_third_one_in_the_same_folder(tmp_path: Path, github: PracticeGitHub, nginx: str) -> None:
     assert nginx
     first = prepared(tmp_path, github)
     try:
         await first.start()
-        ended = await first.command("serve")
+        with take_place(first.data):
+            ended = await first.command("serve")
         assert ended.code == 1
-        assert "Another `revieee serve` works in" in ended.err
+        assert "2 `revieee serve` work in" in ended.err
         assert (await first.get("localhost", "/readyz")).text == "ready\n"
     finally:
         await first.end()

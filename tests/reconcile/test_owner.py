@@ -1,56 +1,103 @@
-import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from revieee.reconcile.owner import is_dead, own_name
+from revieee.ports import Fault
+from revieee.reconcile.loop import Reconciler
+from revieee.reconcile.owner import Place, take_place
 from revieee.store import leases
 from support.reconciling import Plane, facts
 
-
-def ended() -> int:
-    """The number of a process that is gone."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def named(pid: int, host: str | None = None) -> str:
-    own = own_name()
-    return f"{host or own.rsplit('-', 2)[0]}-{pid}-0badcafe"
+HOLD = """
+import sys, time
+from pathlib import Path
+from revieee.reconcile.owner import take_place
+with take_place(Path(sys.argv[1])) as place:
+    print(place.owner, flush=True)
+    time.sleep(60)
+"""
 
 
-def test_two_names_of_one_process_differ() -> None:
-    assert own_name() != own_name()
+class Other:
+    """A process of its own that holds a place."""
+
+    def __init__(self, folder: Path) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", HOLD, folder], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.owner = self.process.stdout.readline().strip()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
-def test_a_process_that_ended_on_this_host_is_dead() -> None:
-    assert is_dead(named(ended()), own_name())
+def test_two_take_places_and_a_third_is_refused(tmp_path: Path) -> None:
+    with take_place(tmp_path) as first, take_place(tmp_path) as second:
+        assert (first.number, second.number) == (1, 2)
+        assert first.owner != second.owner
+        assert not first.alone
+        with pytest.raises(Fault, match="2 `revieee serve` work in"), take_place(tmp_path):
+            pass
+    with take_place(tmp_path) as again:
+        assert again.alone
+        assert again.number == 1
 
 
-def test_a_process_that_runs_or_is_elsewhere_may_be_alive() -> None:
-    own = own_name()
-    assert not is_dead(named(os.getppid()), own)
-    assert not is_dead(named(ended(), "another-host"), own)
-    assert not is_dead(own, own)
+def test_whoever_runs_is_alive_and_whoever_was_killed_is_dead_at_once(tmp_path: Path) -> None:
+    other = Other(tmp_path)
+    try:
+        with take_place(tmp_path) as place:
+            assert place.number == 2
+            assert not place.is_dead(other.owner)
+            assert not place.is_dead(place.owner)
+            other.kill()
+            assert place.is_dead(other.owner)
+    finally:
+        other.kill()
 
 
-def test_the_former_life_of_a_container_is_dead() -> None:
-    assert is_dead(named(os.getpid()), own_name())
+def test_whoever_had_our_place_before_is_dead(tmp_path: Path) -> None:
+    with take_place(tmp_path) as former:
+        pass
+    with take_place(tmp_path) as place:
+        assert place.is_dead(former.owner)
 
 
-@pytest.mark.parametrize("owner", ["", "-", "test", "host-x-1"])
-def test_a_name_of_another_form_is_left_alone(owner: str) -> None:
-    assert not is_dead(owner, own_name())
+def test_nothing_is_known_of_another_folder(tmp_path: Path) -> None:
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+    with take_place(tmp_path / "there") as former:
+        pass
+    with take_place(tmp_path / "here") as place:
+        assert not place.is_dead(former.owner)
 
 
-async def test_what_a_killed_process_was_at_is_taken_up_at_once(control: Plane) -> None:
+@pytest.mark.parametrize("owner", ["", "-", "test", "command", "host-x-1", "a-b-c-d", "---", "x-9-1-0badcafe"])
+def test_a_name_of_another_form_is_left_alone(tmp_path: Path, owner: str) -> None:
+    with take_place(tmp_path) as place:
+        assert not place.is_dead(owner)
+
+
+async def test_what_a_killed_process_was_at_is_taken_up_at_once(control: Plane, tmp_path: Path) -> None:
     control.wish(facts())
-    now, killed = control.clock.now(), named(ended())
-    control.database.run_here(lambda session: leases.claim(session, killed, now=now, until=now + 30, limit=9))
-    assert await control.reconciler.claim() == 0
-    await control.reconciler.free_the_dead()
-    assert control.database.run_here(leases.owners) == frozenset()
-    await control.reconciler.settle()
+    now = control.clock.now()
+    with take_place(tmp_path) as killed:
+        control.database.run_here(lambda session: leases.claim(session, killed.owner, now=now, until=now + 30, limit=9))
+    with take_place(tmp_path) as place:
+        assert await control.reconciler.claim() == 0
+        reconciler = serving(control, place)
+        await reconciler.free_the_dead()
+        assert control.database.run_here(leases.owners) == frozenset()
+        await control.reconciler.settle()
     assert control.environment().live is not None
+
+
+def serving(control: Plane, place: Place) -> Reconciler:
+    """Make a reconciler that serves from a place."""
+    return Reconciler(replace(control.parts, owner=place.owner, is_dead=place.is_dead))

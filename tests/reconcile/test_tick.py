@@ -37,8 +37,11 @@ async def test_what_builds_under_way_have_stays(control: Plane, tmp_path: Path) 
     settling = asyncio.create_task(control.reconciler.settle())
     await control.building()
     (newest,) = control.environment().releases
-    (tmp_path / "checkouts" / f"{newest.id}.build-a1").mkdir(parents=True)
+    checkouts = tmp_path / "checkouts"
+    (ours,) = (one.name for one in checkouts.iterdir())
+    (checkouts / f"{ours}.build-a1").mkdir()
     await tick(control.parts)
-    assert {one.name for one in (tmp_path / "checkouts").iterdir()} == {f"{newest.id}", f"{newest.id}.build-a1"}
+    assert {one.name for one in checkouts.iterdir()} == {ours, f"{ours}.build-a1"}
+    assert ours.startswith(f"{newest.id}.")
     control.builder.gate.set()
     await settling

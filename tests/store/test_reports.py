@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from revieee.ports import Posted
 from revieee.store import reports
 from revieee.store.database import Database
@@ -13,12 +15,14 @@ POSTED = Posted(comment=12, comment_digest="ab", deployment=3, status="0000 succ
 
 
 def claim(database: Database, *, now: float = NOW, limit: int = 50) -> list[Pending]:
-    return list(database.run_here(lambda session: reports.claim(session, now=now, until=now + 120, limit=limit)))
+    return list(database.run_here(lambda session: reports.claim(session, "us", now=now, until=now + 120, limit=limit)))
 
 
 def told(database: Database, one: Pending) -> None:
     database.run_here(
-        lambda session: reports.told(session, one.environment, version=one.version, digest="d" * 64, posted=POSTED)
+        lambda session: reports.told(
+            session, one.environment, "us", version=one.version, digest="d" * 64, posted=POSTED
+        )
     )
 
 
@@ -58,7 +62,7 @@ def test_a_process_that_died_while_telling_is_followed_by_another(database: Data
 def test_what_did_not_get_through_is_tried_later(database: Database) -> None:
     id_ = record(database, facts())
     claim(database)
-    database.run_here(lambda session: reports.put_off(session, id_, "GitHub is down \x00", until=NOW + 60))
+    database.run_here(lambda session: reports.put_off(session, id_, "us", "GitHub is down \x00", until=NOW + 60))
     assert claim(database, now=NOW + 59) == []
     assert database.run_here(reports.problems) == [(id_, "GitHub is down \ufffd")]
     (one,) = claim(database, now=NOW + 60)
@@ -71,8 +75,8 @@ def test_what_did_not_get_through_is_tried_later(database: Database) -> None:
 def test_what_got_through_in_part_is_kept(database: Database) -> None:
     id_ = record(database, facts())
     claim(database)
-    database.run_here(lambda session: reports.put_off(session, id_, "limited", until=NOW + 60, posted=POSTED))
-    database.run_here(lambda session: reports.put_off(session, id_, "limited", until=NOW + 61))
+    database.run_here(lambda session: reports.put_off(session, id_, "us", "limited", until=NOW + 60, posted=POSTED))
+    database.run_here(lambda session: reports.put_off(session, id_, "us", "limited", until=NOW + 61))
     (one,) = claim(database, now=NOW + 61)
     assert (one.posted, one.attempts) == (POSTED, 2)
 
@@ -121,5 +125,28 @@ def test_first_reports_are_claimed_once_by_two_processes(database: Database) -> 
 def test_what_was_never_told_comes_before_what_was_put_off(database: Database) -> None:
     later, fresh = many(database, 2)
     claim(database, limit=1)
-    database.run_here(lambda session: reports.put_off(session, later, "down", until=NOW + 1))
+    database.run_here(lambda session: reports.put_off(session, later, "us", "down", until=NOW + 1))
     assert [one.environment for one in claim(database, now=NOW + 2, limit=1)] == [fresh]
+
+
+def test_who_comes_late_with_a_report_writes_nothing(database: Database) -> None:
+    record(database, facts())
+    (one,) = claim(database)
+    (again,) = database.run_here(lambda session: reports.claim(session, "them", now=NOW + 121, until=NOW + 241))
+    for late in (
+        lambda session: reports.begin(session, one.environment, "us", posted=POSTED),
+        lambda session: reports.told(session, one.environment, "us", version=1, digest="", posted=POSTED),
+        lambda session: reports.put_off(session, one.environment, "us", "late", until=NOW, posted=POSTED),
+    ):
+        with pytest.raises(reports.NotOurs):
+            database.run_here(late)
+    assert (again.posted, database.run_here(reports.problems)) == (Posted(), [])
+
+
+def test_only_what_the_dead_had_claimed_is_freed(database: Database) -> None:
+    mine, theirs = many(database, 2)
+    claim(database, limit=1)
+    database.run_here(lambda session: reports.claim(session, "them", now=NOW, until=NOW + 120))
+    database.run_here(lambda session: reports.free_claims(session, lambda owner: owner == "us", now=NOW))
+    assert [one.environment for one in claim(database)] == [mine]
+    assert mine != theirs

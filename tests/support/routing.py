@@ -83,7 +83,7 @@ class Place:
     async def start_control(self) -> None:
         app = create_app(self.answers)
         config = uvicorn.Config(
-            app, uds=str(self.router.options.control_socket), log_level="warning", ws="none", lifespan="off"
+            app, uds=str(self.router.options.control_sockets[0]), log_level="warning", ws="none", lifespan="off"
         )
         self.control = uvicorn.Server(config)
         self._task = asyncio.create_task(self.control.serve())

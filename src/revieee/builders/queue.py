@@ -6,6 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from revieee.builders.slots import Slots
+from revieee.clients.lock import TOUCH, Lock
+
+_AGAIN = 0.05
+"""Seconds until a place that another process has is asked for again."""
+_BUSY = 6
+"""So many times longer waits who builds something of that scope already: another process's scope goes first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
@@ -21,13 +29,21 @@ class _Ticket:
     environment: int
     scope: str
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    slot: Lock | None = None
 
 
 class FairQueue:
-    """Turns for builds: next is the scope that builds least; among equals, the one served longest ago."""
+    """Turns for builds: next is the scope that builds least; among equals, the one served longest ago.
 
-    def __init__(self, places: int) -> None:
-        self._places = places
+    Args:
+        places: builds at once.
+        slots: shares the places with other processes; None where there are none.
+    """
+
+    def __init__(self, places: int, slots: Slots | None = None) -> None:
+        self._places, self._slots = places, slots
+        self._later: asyncio.TimerHandle | None = None
+        self._alive: asyncio.TimerHandle | None = None
         self._running: Counter[str] = Counter()
         self._waiting: list[_Ticket] = []
         self._served: dict[str, int] = {}
@@ -50,6 +66,8 @@ class FairQueue:
         finally:
             if ticket.called.is_set():
                 self._running[scope] -= 1
+                if self._slots is not None and ticket.slot is not None:
+                    self._slots.free(ticket.slot)
             else:
                 self._waiting.remove(ticket)
             self._call()
@@ -72,7 +90,10 @@ class FairQueue:
 
     def _call(self) -> None:
         while self._waiting and self._running.total() < self._places:
-            ticket = _next(self._waiting, self._running, self._served)
+            running = self._running + self._slots.elsewhere() if self._slots else self._running
+            ticket = _next(self._waiting, running, self._served)
+            if self._slots is not None and not self._slot(self._slots, ticket, busy=running[ticket.scope] > 0):
+                return
             self._waiting.remove(ticket)
             self._turns += 1
             self._running[ticket.scope] += 1
@@ -81,6 +102,25 @@ class FairQueue:
         if not self._waiting:  # nobody to be fair to: forget, so that the tables stay as small as what runs
             self._running = +self._running
             self._served = {scope: turn for scope, turn in self._served.items() if self._running[scope]}
+
+    def _slot(self, slots: Slots, ticket: _Ticket, *, busy: bool) -> bool:
+        """Have a place of the machine's for a ticket, or ask again in a moment."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        ticket.slot = slots.take(ticket.scope)
+        loop = asyncio.get_running_loop()
+        if ticket.slot is None:
+            self._later = loop.call_later(_AGAIN * (_BUSY if busy else 1), self._call)
+        elif self._alive is None:
+            self._alive = loop.call_later(TOUCH, self._touch, slots)
+        return ticket.slot is not None
+
+    def _touch(self, slots: Slots) -> None:
+        """Say, while builds run, that this process is alive."""
+        slots.touch()
+        busy = self._running.total() > 0
+        self._alive = asyncio.get_running_loop().call_later(TOUCH, self._touch, slots) if busy else None
 
 
 def _next(waiting: list[_Ticket], running: Counter[str], served: dict[str, int]) -> _Ticket:

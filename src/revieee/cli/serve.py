@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
@@ -17,6 +16,7 @@ import uvicorn
 
 from revieee.cli.errors import told
 from revieee.ports import Fault, PortError
+from revieee.reconcile.owner import Place, take_place
 from revieee.settings import load
 from revieee.wiring import ControlPlane, open_database, wire
 
@@ -24,6 +24,8 @@ log = logging.getLogger("revieee")
 
 _AGAIN = 5.0
 """Seconds until a task that failed is begun again."""
+_BESIDE = 2.0
+"""Seconds between two looks for a control plane beside this one."""
 _LOOK = 5.0
 """Seconds after which intake looks for what nobody said: another process's deliveries, what a crash left."""
 
@@ -31,7 +33,10 @@ _LOOK = 5.0
 @click.command()
 @told
 def serve() -> None:
-    """Run the control plane until Ctrl-C or SIGTERM. Environments and nginx go on without it."""
+    """Run the control plane until Ctrl-C or SIGTERM. Environments and nginx go on without it.
+
+    Two may serve one data folder: they share the work, and one stands in for the other.
+    """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s"
     )
@@ -40,30 +45,13 @@ def serve() -> None:
     settings = load()
     database = open_database(settings)
     try:
-        with only_one(settings.data):
-            asyncio.run(run(wire(settings, database)))
+        with take_place(settings.data) as place:
+            asyncio.run(run(wire(settings, database, place), place))
     finally:
         database.close()
 
 
-@contextlib.contextmanager
-def only_one(data: Path) -> Iterator[None]:
-    """Let one control plane at a time serve from a data folder; the kernel gives the lock back however it ends.
-
-    Raises:
-        Fault: another one is at it.
-    """
-    with (data / "serve.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Fault(
-                f"Another `revieee serve` works in {data}. Stop it first, or give this one a folder (REVIEEE_DATA)."
-            ) from None
-        yield
-
-
-async def run(plane: ControlPlane) -> None:
+async def run(plane: ControlPlane, place: Place) -> None:
     """Run all tasks of a control plane until a signal asks for its end.
 
     Raises:
@@ -75,10 +63,11 @@ async def run(plane: ControlPlane) -> None:
         loop.add_signal_handler(number, stop.set)
     plane.router.prepare()
     server = _Server(_config(plane))
-    listening = _listen(plane.router.options.control_socket)
+    path = plane.router.options.control_sockets[place.number - 1]
+    listening = _listen(path)
     tasks = [asyncio.create_task(server.serve(sockets=[listening]), name="web")]
     try:
-        await _open(plane)
+        await _open(plane, place)
         click.echo(f"Revieee serves {plane.settings.base_url} (instance {plane.parts.instance}).", err=True)
         tasks += [
             asyncio.create_task(plane.reconciler.run(), name="reconcile"),
@@ -87,6 +76,7 @@ async def run(plane: ControlPlane) -> None:
             asyncio.create_task(_again(plane, Lister(plane).handle), name="list new"),
             asyncio.create_task(_again(plane, Approving(plane).handle), name="approve"),
             asyncio.create_task(_again(plane, partial(_list, plane)), name="list"),
+            asyncio.create_task(_again(plane, Heir(plane, place).handle), name="take over"),
         ]
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,6 +85,7 @@ async def run(plane: ControlPlane) -> None:
             if task.done():
                 task.result()
     finally:
+        path.unlink(missing_ok=True)  # nginx asks the other one at once
         server.should_exit = True
         for task in tasks[1:]:
             task.cancel()
@@ -104,8 +95,10 @@ async def run(plane: ControlPlane) -> None:
         await plane.github.close()
 
 
-async def _open(plane: ControlPlane) -> None:
+async def _open(plane: ControlPlane, place: Place) -> None:
     """Put up the walls and the router; a first start that fails takes away again what it made of the host.
+
+    What another control plane beside us needs stays.
 
     Raises:
         Fault: one of them cannot be had.
@@ -116,7 +109,7 @@ async def _open(plane: ControlPlane) -> None:
         await plane.router.ensure()
     except Fault:
         with contextlib.suppress(PortError):
-            if not await engine.observe_all(plane.parts.instance):
+            if place.alone and not await engine.observe_all(plane.parts.instance):
                 await engine.uninstall()
         raise
 
@@ -158,6 +151,24 @@ class Approving:
         """Settle what can be settled, or wait for more."""
         if not await self._plane.approvals.handle():
             await self._listener.wait(_LOOK)
+
+
+class Heir:
+    """Takes over from a control plane beside us that ended without a word, before its leases run out."""
+
+    def __init__(self, plane: ControlPlane, place: Place) -> None:
+        self._plane, self._place = plane, place
+        self._alone = place.alone
+
+    async def handle(self) -> None:
+        """Look whether we are alone by now."""
+        await self._plane.parts.clock.sleep(_BESIDE)
+        before, self._alone = self._alone, self._place.alone
+        if self._alone and not before:
+            log.info("the control plane beside this one has ended")
+            await self._plane.reconciler.free_the_dead()
+            await self._plane.teller.take_up()
+            await self._plane.listing.list_all()  # what it was to list is known to nobody else
 
 
 async def _list(plane: ControlPlane) -> None:

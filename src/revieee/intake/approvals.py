@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 AGAIN = 5.0
 """Seconds until a question is asked again that the forge did not answer."""
-CLAIM = 120.0
+CLAIM = 30.0
 """Seconds for which another process leaves a question to us."""
 PATIENCE = 60.0
 """Seconds that a command waits for the delivery of a push that came before it."""
@@ -159,6 +159,8 @@ class Approvals:
     def _write(self, session: Session, delivery: Delivery, done: _Done) -> None:
         """Write down what became of a comment, all at once: so a command is obeyed once."""
         now, outcome = self._clock.now(), done.outcome
+        if not inbox.take(session, delivery.id, now=now):
+            return  # another process settled it
         if done.fresh is not None:
             wishes.record_facts(session, done.fresh, self._inbox.decide, now=now, settled=True)
         if done.environment is not None and done.change is not None:

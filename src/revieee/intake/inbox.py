@@ -72,8 +72,11 @@ class Inbox:
         work = [(delivery.id, self._work(delivery)) for delivery in some]
 
         def write(session: Session) -> None:
+            self._seen.clear()  # of a try that was rolled back
             for id_, outcome_of in work:
-                inbox.handled(session, id_, outcome_of(session), now=self._clock.now())
+                now = self._clock.now()
+                if inbox.take(session, id_, now=now):  # else another process had it
+                    inbox.handled(session, id_, outcome_of(session), now=now)
 
         try:
             await self._database.run(write)

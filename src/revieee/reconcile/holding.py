@@ -5,8 +5,9 @@ else may take the lease before the moment it was last renewed until. The monoton
 """
 
 import asyncio
+import contextlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -15,6 +16,9 @@ from revieee.reconcile.parts import Parts
 from revieee.store.leases import Lease, StaleLease
 
 Port = TypeVar("Port")
+
+_BEAT, _STOPPED = 1.0, 2.0
+"""Seconds between two beats, and how much later than that one comes where the process was stopped."""
 
 
 class Hold:
@@ -32,6 +36,43 @@ class Hold:
         """
         if asyncio.get_running_loop().time() >= self.until:
             raise StaleLease(f"the lease on environment {self.lease.environment} ran out")
+
+
+@contextlib.contextmanager
+def unless_late(until: Callable[[], float]) -> Iterator[None]:
+    """End the current task's work in the block at once when this process wakes up after that moment.
+
+    The kernel may stop a process between any two of its steps, and a lease goes to someone else meanwhile. A timer is
+    met before any task goes on, so nothing is sent any more. Work that is merely slow goes on: its next act is checked.
+
+    Args:
+        until: gives the moment, on the event loop's clock, until which the work is surely ours.
+
+    Raises:
+        StaleLease: it woke up late.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    late, timer = False, loop.call_later(_BEAT, lambda: None)
+    assert task is not None  # noqa: S101 -- only tasks work
+
+    def beat(since: float) -> None:
+        nonlocal late, timer
+        if loop.time() - since > _BEAT + _STOPPED and loop.time() >= until():
+            late = True
+            task.cancel()
+        else:
+            timer = loop.call_later(_BEAT, beat, loop.time())
+
+    beat(loop.time())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if late:
+            task.uncancel()
+            raise StaleLease("this process was stopped, and someone else has its work by now") from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def held(parts: Parts, hold: Hold) -> Parts:

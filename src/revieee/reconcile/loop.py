@@ -21,9 +21,6 @@ log = logging.getLogger(__name__)
 GATHER, REST = 0.3, 0.7
 """Seconds in which the engine's words are gathered into one look, and until the next: no more than one a second."""
 
-DEAD = 2.0
-"""Seconds between two looks for processes that ended without a word."""
-
 GOING = 0
 """Stands for the repository of environments that are to go: they have places of their own. GitHub's ids begin at 1."""
 
@@ -42,7 +39,7 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled; then end the turns under way and give their leases back."""
         await self.free_the_dead()
-        works = {"tick": self._tick, "events": self._events, "look": self._look, "the dead": self._dead}
+        works = {"tick": self._tick, "events": self._events, "look": self._look}
         tasks = [asyncio.create_task(self._forever(work, name)) for name, work in works.items()]
         listener = self._parts.bell.listen()
 
@@ -93,8 +90,8 @@ class Reconciler:
         """Give back what a killed process on this host had claimed, instead of waiting until its leases run out."""
         parts = self._parts
         try:
-            for owner in await parts.database.read(leases.owners):
-                if await asyncio.to_thread(parts.is_dead, owner):
+            for owner in await parts.database.run(leases.owners):
+                if parts.is_dead(owner):
                     log.info("leases of %s, which is gone, are given back", owner)
                     await parts.database.run(partial(leases.free_of, owner=owner))
                     parts.bell.hint()
@@ -127,11 +124,6 @@ class Reconciler:
     async def _tick(self) -> None:
         await tick(self._parts)
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
-
-    async def _dead(self) -> None:
-        """Take over from one that was killed beside us; its place says so at once."""
-        await self._parts.clock.sleep(DEAD)
-        await self.free_the_dead()
 
     async def _events(self) -> None:
         """Note of which environments the engine says that something changed."""

@@ -1,9 +1,11 @@
 """Tell: pull requests are told what changed. The forge being down delays this, never a deployment."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 from revieee.model.desire import covers
@@ -12,9 +14,11 @@ from revieee.model.policy import Pace
 from revieee.model.telling import view_of
 from revieee.model.view import View
 from revieee.ports import Clock, Fault, PortError, Posted, Refused, ReportedInPart, Reporter, ReportFault, RetryLater
+from revieee.reconcile.holding import unless_late
 from revieee.reconcile.parts import Bell
 from revieee.store import releases, reports
 from revieee.store.database import Database
+from revieee.store.leases import StaleLease
 from revieee.store.reports import Pending
 
 log = logging.getLogger(__name__)
@@ -33,6 +37,10 @@ class Identity:
     instance: str
     base_url: str
     pace: Pace
+    owner: str = ""
+    """This process, in claims."""
+    is_dead: Callable[[str], bool] = lambda _: True
+    """Tells whether the process of that name in claims is gone for sure; where there is but one, all former ones."""
     repositories: tuple[str, ...] = ("*",)
     """Patterns of those that are served; elsewhere nothing is said (:func:`revieee.model.desire.covers`)."""
 
@@ -64,7 +72,9 @@ class Teller:
     async def take_up(self) -> None:
         """Report what a process that ended was at, now rather than when its claims run out."""
         try:
-            await self._database.run(lambda session: reports.free_claims(session, now=self._clock.now()))
+            await self._database.run(
+                lambda session: reports.free_claims(session, self._identity.is_dead, now=self._clock.now())
+            )
         except RetryLater as error:
             log.warning("claimed reports wait until the claims run out: %s", error)
         except Exception:
@@ -72,13 +82,15 @@ class Teller:
 
     async def tell(self) -> int:
         """Report all that is due now; gives how many environments were looked at."""
-        now = self._clock.now()
-        due = await self._database.run(lambda session: reports.claim(session, now=now, until=now + CLAIM))
+        now, owner, until = self._clock.now(), self._identity.owner, asyncio.get_running_loop().time() + CLAIM
+        due = await self._database.run(lambda session: reports.claim(session, owner, now=now, until=now + CLAIM))
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(pending: Pending) -> None:
             async with places:
-                await self._tell(pending)
+                if asyncio.get_running_loop().time() < until:  # else its claim ran out while it waited for a place
+                    with contextlib.suppress(StaleLease), unless_late(lambda: until):
+                        await self._tell(pending)
 
         for outcome in await asyncio.gather(*(one(pending) for pending in due), return_exceptions=True):
             if isinstance(outcome, BaseException):
@@ -89,6 +101,8 @@ class Teller:
         """Report one environment, or put that off: whatever happens, the others are told."""
         try:
             await self._report(pending)
+        except reports.NotOurs as error:
+            log.info("%s", error)
         except PortError as error:
             await self._put_off(pending, error)
         except Exception:
@@ -99,18 +113,18 @@ class Teller:
         environment = await self._database.run(lambda session: releases.load(session, pending.environment))
         view = view_of(environment, instance=self._identity.instance, base_url=self._identity.base_url)
         digest = _digest(view)
-        posted = pending.posted
+        posted, owner = pending.posted, self._identity.owner
         try:
             if digest != pending.digest and not self._silent(environment, posted):
                 await self._database.run(
-                    lambda session: reports.begin(session, pending.environment, posted=_in_doubt(posted, view))
+                    lambda session: reports.begin(session, pending.environment, owner, posted=_in_doubt(posted, view))
                 )
                 posted = await self._reporter.report(environment.facts, view, pending.posted)
         except Refused as error:
             log.info("%s: nobody is there to be told: %s", environment.name, error)
         await self._database.run(
             lambda session: reports.told(
-                session, pending.environment, version=environment.version, digest=digest, posted=posted
+                session, pending.environment, owner, version=environment.version, digest=digest, posted=posted
             )
         )
 
@@ -124,9 +138,13 @@ class Teller:
         until = self._clock.now() + wait
         log.warning("environment %d is reported later, in %.0f s: %s", pending.environment, wait, error)
         posted = error.posted if isinstance(error, ReportedInPart | ReportFault) else None
-        await self._database.run(
-            lambda session: reports.put_off(session, pending.environment, str(error), until=until, posted=posted)
-        )
+        owner = self._identity.owner
+        with contextlib.suppress(reports.NotOurs):
+            await self._database.run(
+                lambda session: reports.put_off(
+                    session, pending.environment, owner, str(error), until=until, posted=posted
+                )
+            )
 
 
 def _in_doubt(posted: Posted, view: View) -> Posted:

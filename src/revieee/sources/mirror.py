@@ -1,11 +1,10 @@
 """A local bare mirror of one repository: fetched incrementally, one writer at a time, healed after a crash.
 
-The lock is held by the kernel (``flock(2)``), so it ends with its process and holds between processes. Whoever has it
-is the only writer, so lock files and half-written packs that lie about were left by someone who was killed.
+The lock (:mod:`revieee.clients.lock`) ends with its process and holds between processes. Whoever has it is the only
+writer, so lock files and half-written packs that lie about were left by someone who was killed, or hangs.
 """
 
 import asyncio
-import fcntl
 import os
 import shutil
 import tempfile
@@ -15,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from revieee.clients.git import git
+from revieee.clients.lock import Lock, holding
 from revieee.clients.process import Ended, run
+from revieee.ports import RetryLater
 
-_LOCK_POLL = 0.05
 _SIZE_POLL = 0.2
 _MANY_PACKS = 24
 """A fetch adds a pack; beyond this many the small ones are put together."""
@@ -48,6 +48,7 @@ class Mirror:
         self.path = path
         self._limit = limit
         self._here = asyncio.Lock()
+        self._lock: Lock | None = None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[bool]:
@@ -58,16 +59,10 @@ class Mirror:
         waited = self._here.locked()
         async with self._here:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                while not _locked(handle):  # the holder may be another process
-                    waited = True
-                    await asyncio.sleep(_LOCK_POLL)
+            async with holding(Path(f"{self.path}.lock")) as (self._lock, elsewhere):
                 await self._make()
                 await asyncio.to_thread(_heal, self.path)
-                yield waited
-            finally:
-                os.close(handle)
+                yield waited or elsewhere
 
     async def resolve(self, *names: str) -> tuple[str | None, ...]:
         """Give the hashes that these names have, None for what is not there.
@@ -134,7 +129,13 @@ class Mirror:
         return (await self.run("fsck", "--connectivity-only", "--no-dangling")).good
 
     async def remove(self) -> None:
-        """Remove it; who reads from it at this moment can go on doing so."""
+        """Remove it; who reads from it at this moment can go on doing so.
+
+        Raises:
+            RetryLater: we were stopped for so long that another process writes it now.
+        """
+        if self._lock is not None and not self._lock.ours:
+            raise RetryLater(f"Another process writes the mirror at {self.path} by now.")
         await asyncio.to_thread(_discard, self.path)
 
     async def remake(self) -> None:
@@ -159,14 +160,6 @@ class Mirror:
     async def _pack(self) -> None:
         if len(list((self.path / "objects" / "pack").glob("*.pack"))) > _MANY_PACKS:
             await self.run("repack", "--quiet", "-d", "--geometric=2")
-
-
-def _locked(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _heal(path: Path) -> None:

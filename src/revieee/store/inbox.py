@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Sequence
 from itertools import accumulate
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.delivery import Delivery
@@ -72,6 +72,19 @@ def unhandled(session: Session, limit: int = 100, *, comments: bool = False) -> 
         Delivery(id=row.id, event=row.event, body=zlib.decompress(row.body), received_at=row.received_at)
         for row in rows
     ]
+
+
+def take(session: Session, delivery_id: str, *, now: float) -> bool:
+    """Take a delivery to handle it in this transaction; False where another process has handled it.
+
+    One that handles it at this moment is waited for: what a delivery says takes effect once.
+    """
+    done = session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id == delivery_id, DeliveryRow.handled_at.is_(None))
+        .values(handled_at=now)
+    )
+    return isinstance(done, CursorResult) and done.rowcount == 1
 
 
 def handled(session: Session, delivery_id: str, outcome: str, *, now: float) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, or_, s
 from sqlalchemy.orm import Session
 
 from revieee.ports import PortError
-from revieee.store.schema import EnvironmentRow
+from revieee.store.schema import EnvironmentRow, MetaRow
 
+_TICK = "tick"
 _FEW = 4
 """Places; with fewer there is nothing to share."""
 
@@ -155,14 +156,33 @@ def free_of(session: Session, owner: str) -> None:
         .where(EnvironmentRow.lease_owner == owner)
         .values(lease_owner=None, lease_until=None, lease_token=EnvironmentRow.lease_token + 1)
     )
+    row = session.get(MetaRow, _TICK, with_for_update=True)
+    if row is not None and row.value.rpartition(" ")[0] == owner:
+        session.delete(row)
+
+
+def claim_tick(session: Session, owner: str, *, now: float, until: float) -> bool:
+    """Be the one process that looks at everything until then; False where another one is."""
+    row = session.get(MetaRow, _TICK, with_for_update=True)
+    if row is None:
+        session.add(MetaRow(key=_TICK, value=f"{owner} {until}"))
+        session.flush()  # another process that made the same row fails here, and its transaction is run again
+        return True
+    holder, _, ends = row.value.rpartition(" ")
+    if holder != owner and float(ends) >= now:
+        return False
+    row.value = f"{owner} {until}"
+    return True
 
 
 def owners(session: Session) -> frozenset[str]:
-    """Give all processes that hold a lease, or did not give one back."""
+    """Give all processes that hold a lease, that of the tick included, or did not give one back."""
     found = session.scalars(
         select(EnvironmentRow.lease_owner).where(EnvironmentRow.lease_owner.is_not(None)).distinct()
     )
-    return frozenset(owner for owner in found if owner is not None)
+    row = session.get(MetaRow, _TICK)
+    ticking = [row.value.rpartition(" ")[0]] if row else []
+    return frozenset(owner for owner in (*found, *ticking) if owner is not None)
 
 
 def make_due(session: Session, environments: Sequence[int], *, now: float) -> None:

@@ -1,14 +1,18 @@
 """Reports: what the forge has been told, and what it has still to be told."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from revieee.ports import Posted
+from revieee.ports import PortError, Posted
 from revieee.store.codec import POSTED
 from revieee.store.schema import EnvironmentRow, ReportRow
+
+
+class NotOurs(PortError):
+    """Another process tells it now: nothing more is to be told or written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,21 +28,23 @@ class Pending:
     """Nothing was reported of it before."""
 
 
-def claim(session: Session, *, now: float, until: float, limit: int = 50) -> Sequence[Pending]:
+def claim(session: Session, owner: str, *, now: float, until: float, limit: int = 50) -> Sequence[Pending]:
     """Give environments whose report is behind and due, and keep other processes off them until ``until``."""
-    return [one for one in _pending(session, now=now, limit=limit) if _claimed(session, one, now=now, until=until)]
+    pending = _pending(session, now=now, limit=limit)
+    return [one for one in pending if _claimed(session, one, owner, now=now, until=until)]
 
 
-def _claimed(session: Session, one: Pending, *, now: float, until: float) -> bool:
+def _claimed(session: Session, one: Pending, owner: str, *, now: float, until: float) -> bool:
     """Put a report off for all others; False where another process did so first."""
     if one.fresh:
-        _row(session, one.environment).due_at = until
+        row = _row(session, one.environment)
+        row.due_at, row.owner = until, owner
         session.flush()  # another process that made the same row fails here, and its transaction is run again
         return True
     done = session.execute(
         update(ReportRow)
         .where(ReportRow.environment_id == one.environment, ReportRow.due_at <= now)
-        .values(due_at=until)
+        .values(due_at=until, owner=owner)
     )
     return isinstance(done, CursorResult) and done.rowcount == 1
 
@@ -66,30 +72,44 @@ def _of(environment: int, version: int, row: ReportRow | None) -> Pending:
     )
 
 
-def begin(session: Session, environment_id: int, *, posted: Posted) -> None:
-    """Note, before the forge is told, that what was last told holds no longer: a crash may come between."""
-    row = _row(session, environment_id)
+def begin(session: Session, environment_id: int, owner: str, *, posted: Posted) -> None:
+    """Note, before the forge is told, that what was last told holds no longer: a crash may come between.
+
+    Raises:
+        NotOurs: another process tells it by now.
+    """
+    row = _mine(session, environment_id, owner)
     row.digest, row.posted = "", POSTED.dump_json(posted).decode()
 
 
-def free_claims(session: Session, *, now: float) -> None:
-    """Make due at once what a process that ended had claimed; what was put off for a reason stays put off.
+def free_claims(session: Session, is_dead: Callable[[str], bool], *, now: float) -> None:
+    """Make due at once what processes that ended had claimed; what was put off for a reason stays put off."""
+    claimed = select(ReportRow).where(ReportRow.due_at > now, ReportRow.problem == "").with_for_update()
+    for row in session.scalars(claimed):
+        if is_dead(row.owner):
+            row.due_at, row.owner = now, ""
 
-    A living process's report may be made twice by this: the second one says the same.
+
+def told(session: Session, environment_id: int, owner: str, *, version: int, digest: str, posted: Posted) -> None:
+    """Note that the forge has been told of an environment's version.
+
+    Raises:
+        NotOurs: another process tells it by now.
     """
-    session.execute(update(ReportRow).where(ReportRow.due_at > now, ReportRow.problem == "").values(due_at=now))
-
-
-def told(session: Session, environment_id: int, *, version: int, digest: str, posted: Posted) -> None:
-    """Note that the forge has been told of an environment's version."""
-    row = _row(session, environment_id)
+    row = _mine(session, environment_id, owner)
     row.version, row.digest, row.posted = version, digest, POSTED.dump_json(posted).decode()
     row.attempts, row.problem, row.due_at = 0, "", 0.0
 
 
-def put_off(session: Session, environment_id: int, problem: str, *, until: float, posted: Posted | None = None) -> None:
-    """Note that a report did not get through, when to try again, and what of it got through all the same."""
-    row = _row(session, environment_id)
+def put_off(
+    session: Session, environment_id: int, owner: str, problem: str, *, until: float, posted: Posted | None = None
+) -> None:
+    """Note that a report did not get through, when to try again, and what of it got through all the same.
+
+    Raises:
+        NotOurs: another process tells it by now.
+    """
+    row = _mine(session, environment_id, owner)
     if posted is not None:
         row.posted = POSTED.dump_json(posted).decode()
     row.attempts += 1
@@ -103,10 +123,17 @@ def problems(session: Session) -> Sequence[tuple[int, str]]:
     ]
 
 
+def _mine(session: Session, environment_id: int, owner: str) -> ReportRow:
+    row = session.get(ReportRow, environment_id, with_for_update=True)
+    if row is None or row.owner != owner:
+        raise NotOurs(f"another process reports environment {environment_id}")
+    return row
+
+
 def _row(session: Session, environment_id: int) -> ReportRow:
     row = session.get(ReportRow, environment_id)
     if row is None:
         row = ReportRow(environment_id=environment_id, version=0, digest="", posted="{}", due_at=0.0, attempts=0)
-        row.problem = ""
+        row.problem = row.owner = ""
         session.add(row)
     return row

@@ -1,20 +1,23 @@
 """What the router keeps in its folder: rights, the configuration, the snapshot, one lock."""
 
-import fcntl
 import grp
 import os
 import pwd
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from revieee.clients.lock import holding
 from revieee.ports import RetryLater
 from revieee.routers.nginx.config import Rendered, worker_user
 from revieee.routers.nginx.options import RouterOptions
 from revieee.routers.nginx.process import CONFIGURATION, LOG
 
 _LARGEST_LOG = 16 * 1024 * 1024
+_PATIENCE, _WRITING = 20.0, 2.0
+"""Seconds that another process is waited for: when it sets nginx up, when it writes routes."""
+_SETTER = "setter"
 
 
 def prepare_folder(options: RouterOptions) -> None:
@@ -80,16 +83,40 @@ def rotate_log(options: RouterOptions) -> bool:
     return True
 
 
-@contextmanager
-def only_one(options: RouterOptions) -> Iterator[None]:
-    """Keep two control planes from starting nginx in the same folder at once.
+@asynccontextmanager
+async def only_one(options: RouterOptions) -> AsyncIterator[None]:
+    """Keep two control planes from starting nginx in the same folder at once; the second one waits for its turn.
 
     Raises:
-        RetryLater: another one is at it.
+        RetryLater: another one is at it for long.
     """
-    with (options.folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RetryLater(f"Another process is setting up nginx in {options.folder}.", delay=1) from error
+    async with holding(options.folder / "lock", patience=_PATIENCE) as (lock, _):
+        if lock is None:
+            raise RetryLater(f"Another process is setting up nginx in {options.folder}.", delay=1)
         yield
+
+
+@asynccontextmanager
+async def writing(options: RouterOptions) -> AsyncIterator[None]:
+    """Be the only one who gives nginx and the snapshot the same; one that hangs at it is not waited for.
+
+    What it leaves in the snapshot is put right by the next comparison.
+    """
+    if not options.folder.is_dir():
+        yield  # there is no nginx, which whoever asks is told
+        return
+    async with holding(options.folder / "routes.lock", patience=_WRITING):
+        yield
+
+
+def is_setter(options: RouterOptions, owner: str) -> bool:
+    """Tell whether the nginx that runs is configured by that process: the one that was started last."""
+    try:
+        return (options.folder / _SETTER).read_text() == owner
+    except OSError:
+        return False
+
+
+def become_setter(options: RouterOptions, owner: str) -> None:
+    """Write down who configures nginx."""
+    replace(options.folder / _SETTER, owner)

@@ -77,9 +77,9 @@ class RouterOptions:
         return (self.data / "router").resolve()
 
     @property
-    def control_socket(self) -> Path:
-        """Where the control plane's web app has to listen. Workers reach it relative to their working directory."""
-        return self.folder / "control.sock"
+    def control_sockets(self) -> tuple[Path, ...]:
+        """Where the web apps of control planes listen, one each. Workers reach them below their working directory."""
+        return tuple(self.folder / f"control.{place}.sock" for place in (1, 2))
 
     @property
     def router_socket(self) -> Path:

@@ -1,6 +1,7 @@
 """The router port on nginx."""
 
 import asyncio
+import secrets
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class NginxRouter:
         self._ahead: Mapping[str, int] = {}
         self._journal = True
         """Whether the snapshot has lines behind its table, or may not be there at all."""
+        self._name, self._seen = secrets.token_hex(8), ""
+        """Ours among control planes beside us, and the configuration that we rendered last."""
         self._writing = asyncio.Lock()
         """Held while nginx and the snapshot get the same."""
 
@@ -58,13 +61,14 @@ class NginxRouter:
             RetryLater: another process is at it.
         """
         self.prepare()
-        with files.only_one(self.options):
+        async with files.only_one(self.options):
             build = await self._nginx.build()
             rendered = render(self.options, build)
-            running = await self._running()
-            if running and running.digest == rendered.digest and self._nginx.is_master(running.master):
+            may_set, running = self._may_set(rendered), await self._running()
+            if running and self._nginx.is_master(running.master) and (running.digest == rendered.digest or not may_set):
                 self._rotate_log(running.master)
                 return
+            files.become_setter(self.options, self._name)
             found = await asyncio.to_thread(self._nginx.processes)
             if running and found.master:
                 await self._replace(build, rendered, found.master)
@@ -82,6 +86,15 @@ class NginxRouter:
                 await self._start(build, rendered)
             files.drop_old_configurations(self.options, rendered)
 
+    def _may_set(self, rendered: Rendered) -> bool:
+        """Tell whether nginx is to get this configuration in place of another one.
+
+        Beside a control plane of another version the one that was started last decides; and whoever finds that what
+        it would write has changed: a certificate was renewed.
+        """
+        former, self._seen = self._seen, rendered.digest
+        return former != rendered.digest or files.is_setter(self.options, self._name)
+
     async def push(self, routes: Sequence[Route]) -> None:
         """Make these routes known; returns when nginx acknowledged them. State ``gone`` deletes.
 
@@ -92,7 +105,7 @@ class NginxRouter:
         if not routes:
             return
         text = "".join(lines.line(route) for route in routes)
-        async with self._writing:
+        async with self._writing, files.writing(self.options):
             await self._post(text)
             self._journal = True
             await asyncio.to_thread(files.append, self.options.snapshot, text)
@@ -107,7 +120,7 @@ class NginxRouter:
             RetryLater: nginx did not answer.
             Refused: a hostname or an endpoint is none.
         """
-        async with self._writing:
+        async with self._writing, files.writing(self.options):
             return await self._push_all(routes)
 
     async def _push_all(self, routes: Sequence[Route]) -> int:
