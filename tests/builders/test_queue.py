@@ -1,9 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from revieee.builders.queue import FairQueue
+from revieee.builders.slots import Slots
+from revieee.clients.lock import SILENCE
 
 Start = Callable[[str, int], "asyncio.Task[None]"]
 
@@ -11,8 +14,8 @@ Start = Callable[[str, int], "asyncio.Task[None]"]
 class Builds:
     """Builds that go on until they are let go."""
 
-    def __init__(self, places: int) -> None:
-        self.queue = FairQueue(places)
+    def __init__(self, places: int, folder: Path | None = None) -> None:
+        self.queue = FairQueue(places, Slots(folder, places) if folder else None)
         self.begun: list[str] = []
         self._gates: dict[int, asyncio.Event] = {}
         self.tasks: dict[int, asyncio.Task[None]] = {}
@@ -44,11 +47,11 @@ async def settle() -> None:
 
 
 @pytest.fixture
-async def builds() -> AsyncIterator[Callable[[int], Builds]]:
+async def builds() -> AsyncIterator[Callable[..., Builds]]:
     made: list[Builds] = []
 
-    def make(places: int) -> Builds:
-        made.append(Builds(places))
+    def make(places: int, folder: Path | None = None) -> Builds:
+        made.append(Builds(places, folder))
         return made[-1]
 
     yield make
@@ -125,3 +128,57 @@ async def test_one_that_is_cancelled_as_its_turn_comes_does_not_keep_it(builds: 
     await some.cancel(1)
 
     assert some.begun[-1] == "a2"
+
+
+async def begins(builds: Builds, count: int) -> None:
+    """Wait until so many builds have begun: places of another process are asked for again and again."""
+    async with asyncio.timeout(5):
+        while len(builds.begun) < count:  # noqa: ASYNC110 -- the other process gives no event
+            await asyncio.sleep(0.01)
+
+
+async def test_processes_share_the_places(builds: Callable[..., Builds], tmp_path: Path) -> None:
+    one, two = builds(2, tmp_path), builds(2, tmp_path)
+    await one.start("noisy", 1)
+    await two.start("noisy", 2)
+    await one.start("noisy", 3)
+    await two.start("quiet", 4)
+    assert (one.begun, two.begun) == (["noisy1"], ["noisy2"])
+    await one.finish(1)
+    await begins(two, 2)
+    assert (one.begun, two.begun) == (["noisy1"], ["noisy2", "quiet4"]), "the quiet one of the other process is next"
+    await two.finish(2)
+    await begins(one, 2)
+    assert one.begun == ["noisy1", "noisy3"]
+
+
+async def test_a_cancelled_build_gives_its_place_to_the_other_process(
+    builds: Callable[..., Builds], tmp_path: Path
+) -> None:
+    one, two = builds(1, tmp_path), builds(1, tmp_path)
+    await one.start("a", 1)
+    await two.start("b", 2)
+    await two.start("c", 3)
+    await two.cancel(2)
+    await one.cancel(1)
+    await begins(two, 1)
+    assert two.begun == ["c3"]
+
+
+def test_the_places_of_a_hung_process_are_given_away(tmp_path: Path) -> None:
+    now = [0.0]
+    hung, other = Slots(tmp_path, 1), Slots(tmp_path, 1, elapsed=lambda: now[0])
+    slot = hung.take("a")
+    assert slot is not None
+    assert other.take("b") is None
+    assert other.elsewhere() == {"a": 1}
+    now[0] = SILENCE + 1
+    mine = other.take("b")
+    assert mine is not None
+    hung.free(slot)
+    assert hung.take("c") is None
+    assert hung.elsewhere() == {"b": 1}
+    other.free(mine)
+    again = hung.take("c")
+    assert again is not None
+    hung.free(again)

@@ -2,10 +2,13 @@
 
 import asyncio
 import inspect
+import socket
+import time
 
 import pytest
 
-from revieee.reconcile.holding import Hold, held
+from revieee.reconcile import holding
+from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.store.leases import Lease, StaleLease
 from support.reconciling import Plane, facts
 
@@ -33,3 +36,44 @@ async def test_every_method_of_every_port_looks_at_the_lease(control: Plane) -> 
             if not method.startswith("_"):
                 with pytest.raises(StaleLease):
                     await getattr(port, method)()
+
+
+class Answers(asyncio.Protocol):
+    """The far end of a pipe: an answer that lies ready when a stopped process wakes up."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.answer.set_result(data)
+
+
+async def test_who_was_stopped_past_the_time_does_not_go_on_with_what_lies_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(holding, "_BEAT", 0.01)
+    monkeypatch.setattr(holding, "_STOPPED", 0.02)
+    loop, acts = asyncio.get_running_loop(), []
+    ours, theirs = socket.socketpair()
+    transport, protocol = await loop.create_connection(Answers, sock=ours)
+
+    async def work() -> None:
+        until = loop.time() + 0.05
+        with unless_late(lambda: until):
+            acts.append(await protocol.answer)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0.02)
+    theirs.send(b"answer")
+    time.sleep(0.1)  # noqa: ASYNC251 -- stands for SIGSTOP: nothing of this process goes on
+    with pytest.raises(StaleLease):
+        await task
+    assert (acts, protocol.answer.result()) == ([], b"answer")
+    transport.close()
+    theirs.close()
+
+
+async def test_who_is_merely_slow_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "_BEAT", 0.01)
+    with unless_late(lambda: 0.0):
+        await asyncio.sleep(0.05)

@@ -328,3 +328,23 @@ async def test_a_certificate_that_does_not_fit_its_key_is_refused_and_the_old_on
         with pytest.raises(Fault, match="certificate or its key is not good"):
             await place.router.ensure()
         assert await presented(place.port) == "CN=first"
+
+
+async def test_beside_another_version_the_one_started_last_decides(options: RouterOptions) -> None:
+    old, new = NginxRouter(options), NginxRouter(dataclasses.replace(options, hold_seconds=7))
+
+    async def runs_of(router: NginxRouter) -> bool:
+        return "with this configuration" in (await router.check())[-1].words
+
+    try:
+        await old.ensure()
+        await new.ensure()
+        await old.ensure()
+        await old.ensure()
+        assert await runs_of(new), "a tick of the old one changes nothing"
+        again = NginxRouter(options)
+        await asyncio.gather(again.ensure(), new.ensure(), old.ensure())
+        await new.ensure()
+        assert await runs_of(again), "started last"
+    finally:
+        await old.stop()

@@ -4,6 +4,7 @@ import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -100,3 +101,19 @@ def test_two_processes_that_get_the_same_delivery_store_one(database: Database) 
     with ThreadPoolExecutor(4) as threads:
         new = list(threads.map(work, range(4)))
     assert sorted(new) == [False, False, False, True]
+
+
+def test_two_processes_never_handle_the_same_delivery(database: Database) -> None:
+    ids = [f"delivery-{n}" for n in range(20)]
+    for id_ in ids:
+        add(database, replace(ONE, id=id_))
+    start = threading.Barrier(3)
+
+    def work(_: int) -> list[str]:
+        start.wait()
+        return [id_ for id_ in ids if database.run_here(partial(inbox.take, delivery_id=id_, now=NOW))]
+
+    with ThreadPoolExecutor(3) as threads:
+        taken = [id_ for some in threads.map(work, range(3)) for id_ in some]
+    assert sorted(taken) == sorted(ids)
+    assert waiting(database) == []

@@ -203,3 +203,20 @@ def test_a_wish_and_a_turn_write_the_same_row_at_once(database: Database) -> Non
     assert after.revision == 11
     loaded = database.run_here(lambda session: releases.load(session, id_))
     assert loaded.facts == replace(facts(11, after=11), repository=loaded.facts.repository)
+
+
+def test_one_process_at_a_time_looks_at_everything(database: Database) -> None:
+    def claims(owner: str, now: float) -> bool:
+        return database.run_here(lambda session: leases.claim_tick(session, owner, now=now, until=now + 30))
+
+    assert claims("us", NOW)
+    assert not claims("them", NOW + 10)
+    assert claims("us", NOW + 10)
+    assert not claims("them", NOW + 39)
+    assert database.run_here(leases.owners) == {"us"}
+    assert claims("them", NOW + 41)
+    assert not claims("us", NOW + 42)
+    database.run_here(lambda session: leases.free_of(session, "us"))
+    assert not claims("us", NOW + 42)
+    database.run_here(lambda session: leases.free_of(session, "them"))
+    assert claims("us", NOW + 43)

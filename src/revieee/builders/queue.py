@@ -11,8 +11,6 @@ from revieee.clients.lock import TOUCH, Lock
 
 _AGAIN = 0.05
 """Seconds until a place that another process has is asked for again."""
-_BUSY = 6
-"""So many times longer waits who builds something of that scope already: another process's scope goes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,10 +106,13 @@ class FairQueue:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        ticket.slot = slots.take(ticket.scope)
         loop = asyncio.get_running_loop()
+        if not busy or not slots.others_first():
+            ticket.slot = slots.take(ticket.scope)
         if ticket.slot is None:
-            self._later = loop.call_later(_AGAIN * (_BUSY if busy else 1), self._call)
+            if not busy:
+                slots.ask_first()
+            self._later = loop.call_later(_AGAIN, self._call)
         elif self._alive is None:
             self._alive = loop.call_later(TOUCH, self._touch, slots)
         return ticket.slot is not None
