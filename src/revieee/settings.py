@@ -107,6 +107,9 @@ class Settings(BaseSettings):
         0.5, gt=0, le=1, description="What part of each limit on services a stranger's environment has."
     )
     allow_addresses: Words = Field((), description="Private networks that containers may reach all the same.")
+    registries: Words = Field(
+        (), description="Registries (`host` or `host:port`) on this machine or in private networks that may be asked."
+    )
     resolvers: Words = Field((), description="Name servers that containers may ask; empty: those of the host.")
     walls: bool = Field(default=True, description="Whether Revieee keeps up its firewall table.")
     tls_certificate: Path | None = Field(
@@ -134,7 +137,9 @@ class Settings(BaseSettings):
         """Environment variables win over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("repositories", "submodules", "allow_addresses", "resolvers", "trusted_proxies", mode="before")
+    @field_validator(
+        "repositories", "submodules", "allow_addresses", "registries", "resolvers", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _list(cls, value: Any) -> Any:  # noqa: ANN401 -- as it came from outside
         return tuple(one.strip() for one in value.split(",") if one.strip()) if isinstance(value, str) else value

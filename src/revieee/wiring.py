@@ -95,6 +95,7 @@ def load_engine(settings: Settings, instance: str) -> Engine:
         stranger_internet=settings.stranger_internet,
         stranger_share=settings.stranger_share,
         allow_addresses=settings.allow_addresses,
+        registries=settings.registries,
         router=router_inside(settings),
     )
     engine: Engine = found[settings.engine].load()(options)
@@ -205,6 +206,7 @@ def open_builder(settings: Settings, instance: str) -> BuildKitBuilder:
             log_limit=settings.build_log * _MEBIBYTE,
             cache_limit=settings.build_cache * 1024 * _MEBIBYTE,
             cache_age=settings.build_cache_age * DAY,
+            registries=settings.registries,
         )
     )
 

@@ -192,3 +192,19 @@ async def test_a_page_on_a_kept_connection_leaves_it_in_order(place: Place, web:
 async def test_the_domain_itself_leads_to_the_control_plane(place: Place) -> None:
     assert "Every pull request" in (await place.get("localhost")).text
     assert (await place.get("localhost", "/healthz")).text == "ok\n"
+
+
+async def test_an_app_sets_cookies_for_its_own_host_alone(place: Place) -> None:
+    async def sets(request: Request) -> None:
+        cookies = ["a=1; Domain=localhost; Path=/", "b=2; domain=.localhost; Secure", "c=3", f"d=4; Domain={HOST}"]
+        await request.answer(b"set", headers="".join(f"Set-Cookie: {one}\r\n" for one in cookies))
+
+    async with app(sets) as web:
+        await place.router.push([web.route(HOST, 1)])
+        found = (await place.get(HOST)).headers.get_list("Set-Cookie")
+    assert [one.lower() for one in found] == [
+        f"a=1; domain={HOST}; path=/",
+        f"b=2; domain={HOST}; secure",
+        "c=3",
+        f"d=4; domain={HOST}",
+    ]

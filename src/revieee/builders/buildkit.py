@@ -22,6 +22,7 @@ from revieee.clients.buildkit import Client, Order, build_command, find, pull_co
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError
 from revieee.clients.process import Ended, TimedOut, run, stream
 from revieee.model.image import Image
+from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
 from revieee.ports import BuildRequest, Fault, Finding, Refused, RetryLater, Severity, Write
 
@@ -59,6 +60,8 @@ class BuilderOptions:
     """Bytes that the engine's build cache may have."""
     cache_age: float = 30 * 86_400.0
     """Seconds after which what no build used is dropped from the cache."""
+    registries: tuple[str, ...] = ()
+    """Registries that images may come from although they are on this machine or in a private network."""
     daemon_cgroup_parent: str = ""
     """The engine's own ``cgroup-parent``, where its operator set one."""
 
@@ -225,6 +228,8 @@ class BuildKitBuilder:
             return  # in use, or gone; the build goes on either way
 
     def _allow(self, image: str, dockerfile: Dockerfile) -> None:
+        if words := unreachable(image, self._options.registries):
+            raise Refused(f"{dockerfile.name}: {words}")
         if built_here(self._options.instance, image):
             raise Refused(
                 f"{dockerfile.name}: an image that was built for an environment cannot be used in a build: {image}. "

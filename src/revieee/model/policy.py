@@ -105,6 +105,8 @@ class EngineOptions:
     """Whether strangers' containers may as well; private addresses they never reach."""
     allow_addresses: tuple[str, ...] = ()
     """Private addresses and networks (CIDR) that containers and builds may reach all the same."""
+    registries: tuple[str, ...] = ()
+    """Registries that images may come from although they are on this machine or in a private network."""
     router: Endpoint | None = None
     """The router's public address as containers reach it, for their own hostnames."""
     settle: float = 2.0

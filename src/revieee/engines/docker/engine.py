@@ -59,7 +59,7 @@ class DockerEngine:
             return await images.have(
                 self._client,
                 reference,
-                instance=self._options.instance,
+                options=self._options,
                 pinned=pinned,
                 refresh=refresh,
                 pulling=pulling,

@@ -1,12 +1,14 @@
 """Images: had, remembered, removed. Only those that carry our labels, or that we pulled, are ever removed."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines
 from revieee.engines.docker.calls import ABSENT, CONFLICT
 from revieee.engines.docker.names import INSTANCE
 from revieee.model.image import Image
+from revieee.model.policy import EngineOptions
+from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
 from revieee.ports import Announce, Refused
 
@@ -28,7 +30,7 @@ async def have(
     client: DockerClient,
     reference: str,
     *,
-    instance: str,
+    options: EngineOptions,
     pinned: str | None,
     refresh: bool,
     pulling: Announce | None = None,
@@ -38,13 +40,13 @@ async def have(
     Raises:
         Refused: there is none, it cannot be pulled, or it was built for an environment.
     """
-    _check(reference)
+    _check(reference, options.registries)
     if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
         return read(found, reference)
     found = await _find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
-    if built_here(instance, reference):
+    if built_here(options.instance, reference):
         raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
     if found is not None and not refresh:
         return read(found, reference)
@@ -108,11 +110,13 @@ async def _find(client: DockerClient, name: str) -> Json:
         raise
 
 
-def _check(reference: str) -> None:
+def _check(reference: str, registries: Collection[str]) -> None:
     if _ID.fullmatch(reference):
         raise Refused(f"{reference} names an image by its id, and only names with a repository are taken.")
     if len(reference) > _MOST_REFERENCE or not _REFERENCE.fullmatch(reference):
         raise Refused(f"{reference[:80]!r} is not the name of an image. Write it as repository:tag.")
+    if words := unreachable(reference, registries):
+        raise Refused(words)
 
 
 async def _pull(client: DockerClient, reference: str) -> str:

@@ -1,0 +1,48 @@
+"""What a Dockerfile names cannot send the engine to this machine's own services."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from builders.conftest import Yard
+from revieee.ports import Refused
+
+
+@contextlib.asynccontextmanager
+async def registry() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A service of this machine, and what it was asked."""
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1000))
+        writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM {host}/x\n",
+        "ARG where={host}\nFROM $where/x\n",
+        "FROM FRESH\nCOPY --from={host}/x /a /b\n",
+        "FROM FRESH\nRUN --mount=type=bind,from={host}/x,target=/m ls /m\n",
+    ],
+)
+async def test_a_service_of_this_machine_is_not_asked_until_it_is_allowed(yard: Yard, text: str) -> None:
+    async with registry() as (host, asked):
+        request = yard.request(text.format(host=host))
+        with pytest.raises(Refused, match=rf"Dockerfile: The image {host}/x is at the registry {host}"):
+            await yard.builder().build(request, yard.write)
+        assert asked == []
+        with pytest.raises(Refused):
+            await yard.builder(registries=(host,)).build(request, yard.write)
+        assert asked, "without the rule it would have been"
