@@ -15,6 +15,7 @@ from revieee.engines.docker.archive import pack
 from revieee.engines.docker.listening import listening_words, open_ports
 from revieee.engines.docker.observe import sort_out
 from revieee.engines.docker.output import Frames
+from revieee.model.policy import EngineOptions
 from revieee.model.stack import MountedFile
 from revieee.model.tags import image_tags
 from revieee.ports import Presence, Refused
@@ -97,7 +98,13 @@ def test_lists_are_sorted_by_environment_and_strangers_left_out() -> None:
 )
 async def test_what_is_no_name_of_an_image_never_reaches_the_engine(reference: str) -> None:
     with pytest.raises(Refused):
-        await images.have(DockerClient("unix:///nowhere"), reference, instance="one", pinned=None, refresh=False)
+        await images.have(
+            DockerClient("unix:///nowhere"),
+            reference,
+            options=EngineOptions(instance="one"),
+            pinned=None,
+            refresh=False,
+        )
 
 
 class _Empty(DockerClient):
@@ -117,7 +124,9 @@ class _Empty(DockerClient):
 async def test_an_image_that_was_built_here_and_is_gone_is_asked_of_no_registry(*, refresh: bool) -> None:
     (tag,) = image_tags("one", "acme/shop", "main", "a" * 40, "web")
     with pytest.raises(Refused, match="was built here and is gone"):
-        await images.have(_Empty(), tag, instance="one", pinned=f"sha256:{'a' * 64}", refresh=refresh)
+        await images.have(
+            _Empty(), tag, options=EngineOptions(instance="one"), pinned=f"sha256:{'a' * 64}", refresh=refresh
+        )
 
 
 def test_an_image_s_answer_is_read() -> None:
