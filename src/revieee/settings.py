@@ -278,7 +278,6 @@ class Settings(BaseSettings):
             limits=Limits(services=self.services, memory=self.memory * 2**20, cpus=self.cpus, pids=self.pids),
             pace=Pace(
                 drain_limit=self.drain_limit,
-                hold_limit=self.hold_limit,
                 image_refresh=self.image_refresh * DAY,
                 resync=self.resync,
             ),

@@ -69,15 +69,7 @@ async def run(plane: ControlPlane, place: Place) -> None:
     try:
         await _open(plane, place)
         click.echo(f"Revieee serves {plane.settings.base_url} (instance {plane.parts.instance}).", err=True)
-        tasks += [
-            asyncio.create_task(plane.reconciler.run(), name="reconcile"),
-            asyncio.create_task(plane.teller.run(), name="tell"),
-            asyncio.create_task(_again(plane, Intake(plane).handle), name="intake"),
-            asyncio.create_task(_again(plane, Lister(plane).handle), name="list new"),
-            asyncio.create_task(_again(plane, Approving(plane).handle), name="approve"),
-            asyncio.create_task(_again(plane, partial(_list, plane)), name="list"),
-            asyncio.create_task(_again(plane, Heir(plane, place).handle), name="take over"),
-        ]
+        tasks += _tasks(plane, place)
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
@@ -93,6 +85,22 @@ async def run(plane: ControlPlane, place: Place) -> None:
         await plane.parts.builder.close()
         await plane.parts.engine.close()
         await plane.github.close()
+
+
+def _tasks(plane: ControlPlane, place: Place) -> list[asyncio.Task[None]]:
+    """Begin all that a control plane does beside its web app; none waits for another."""
+    works = {
+        "intake": Intake(plane).handle,
+        "list new": Lister(plane).handle,
+        "approve": Approving(plane).handle,
+        "list": partial(_list, plane),
+        "take over": Heir(plane, place).handle,
+    }
+    return [
+        asyncio.create_task(plane.reconciler.run(), name="reconcile"),
+        asyncio.create_task(plane.teller.run(), name="tell"),
+        *(asyncio.create_task(_again(plane, work), name=name) for name, work in works.items()),
+    ]
 
 
 async def _open(plane: ControlPlane, place: Place) -> None:

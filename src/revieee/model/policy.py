@@ -39,7 +39,6 @@ class Pace:
     """Between two looks for rows that another process wrote."""
     lease: float = 30.0
     drain_limit: float = 60.0
-    hold_limit: float = 30.0
     stop_grace: float = 1.0
     """At close: between stop signal and kill."""
     first_retry: float = 2.0

@@ -24,8 +24,15 @@ _CONNECT_TIMEOUT = 5
 _ANSWER_TIMEOUT = 30
 _BUSY_TIMEOUT = 10_000
 """Milliseconds that one process waits for another's write on SQLite."""
-_STRICT = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
-"""MySQL: a value that does not fit is an error, never cut in silence, however the server is set."""
+_HUNG = 10
+"""Seconds after which the server ends a transaction of a process that was stopped or hangs in the middle of it, and
+for which others wait for its locks."""
+_SESSION = (
+    f"SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES'), innodb_lock_wait_timeout = {_HUNG}"
+    f"/*M!100300 , idle_transaction_timeout = {_HUNG} */"
+)
+"""MySQL: a value that does not fit is an error, never cut in silence, however the server is set. Only MariaDB ends idle
+transactions (https://mariadb.com/kb/en/transaction-timeouts/) and reads such a comment."""
 
 
 def database_url(text: str) -> URL:
@@ -129,7 +136,7 @@ def _mysql_arguments() -> dict[str, Any]:
         "connect_timeout": _CONNECT_TIMEOUT,
         "read_timeout": _ANSWER_TIMEOUT,
         "write_timeout": _ANSWER_TIMEOUT,
-        "init_command": _STRICT,
+        "init_command": _SESSION,
     }
 
 
@@ -141,4 +148,5 @@ def _postgresql_arguments() -> dict[str, Any]:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": _ANSWER_TIMEOUT * 1000,
+        "options": f"-c idle_in_transaction_session_timeout={_HUNG}s -c lock_timeout={_HUNG}s",
     }
