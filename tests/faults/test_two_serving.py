@@ -89,7 +89,7 @@ def url(request: pytest.FixtureRequest) -> str:
 async def pair(url: str, tmp_path: Path, base_images: BaseImages, nginx: str) -> AsyncIterator[Pair]:
     assert base_images.busybox
     assert nginx
-    settings = {"database_url": url} if url else {}
+    settings = {"builds": "1"} | ({"database_url": url} if url else {})
     async with PracticeGitHub(tmp_path / "github") as github:
         one = prepared(tmp_path, github, **settings)
         try:

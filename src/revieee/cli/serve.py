@@ -89,7 +89,7 @@ async def run(plane: ControlPlane, place: Place) -> None:
 
 def _tasks(plane: ControlPlane, place: Place) -> list[asyncio.Task[None]]:
     """Begin all that a control plane does beside its web app; none waits for another."""
-    works = {
+    works: dict[str, Callable[[], Awaitable[None]]] = {
         "intake": Intake(plane).handle,
         "list new": Lister(plane).handle,
         "approve": Approving(plane).handle,
