@@ -39,10 +39,78 @@ SECRET = "a secret of the fuzzer"
 ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT.parent / "shared" / "github" / "payloads"
 
-PLAIN = r"""$(id) `id` ${A:-${B}} $$ ../ /etc/passwd --help -x ' " \ <script> <!-- @all #1 https://x.example [a](b) | ```
-{ } [ ] : , &a *a << !!python/object !reset --- ? - {{ services: image: build: privileged:true volumes: network_mode:host
-FROM RUN COPY --from= ADD http:// #syntax= #escape=` <<EOF ONBUILD ARG localhost:5000/ 127.0.0.1/ null true -1 1e999 0x7f
-"number" "repository" "head" \u0000 \ud800 é""".split()
+PLAIN = [
+    *(
+        "$(id)",
+        "`id`",
+        "${A:-${B}}",
+        "$$",
+        "../",
+        "/etc/passwd",
+        "--help",
+        "-x",
+        "'",
+        '"',
+        "\\",
+        "<script>",
+        "@all",
+        "#1",
+    ),
+    *(
+        "https://x.example",
+        "[a](b)",
+        "|",
+        "```",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "&a",
+        "*a",
+        "<<",
+        "!!python/object",
+        "{{",
+    ),
+    *(
+        "!reset",
+        "---",
+        "? ",
+        "- ",
+        "services:",
+        "image:",
+        "build:",
+        "privileged: true",
+        "volumes:",
+        "network_mode: host",
+    ),
+    *(
+        "FROM",
+        "RUN",
+        "COPY --from=",
+        "ADD http://",
+        "# syntax=",
+        "# escape=`",
+        "<<EOF",
+        "ONBUILD",
+        "ARG",
+        "null",
+        "true",
+    ),
+    *(
+        "localhost:5000/",
+        "127.0.0.1/",
+        "-1",
+        "1e999",
+        "0x7f",
+        '"number"',
+        '"repository"',
+        '"head"',
+        "\\u0000",
+        "\\ud800",
+    ),
+]
 ODD = [
     "\n",
     "\r\n",
@@ -102,11 +170,11 @@ def webhook(data: bytes) -> None:
             continue
 
 
-def manifest(name: str) -> Callable[[bytes], object]:
-    """A file of a commit, beside a good Dockerfile."""
+def manifest(name: str, around: Mapping[str, bytes]) -> Callable[[bytes], object]:
+    """A file of a commit, beside good ones."""
 
     def read(data: bytes) -> object:
-        return reading({"Dockerfile": "FROM x", "other.yml": "services: {db: {image: a}}", name: data})
+        return reading({**around, name: data})
 
     return read
 
@@ -137,7 +205,8 @@ def words(data: bytes) -> None:
     """Anything in a comment: as prose, as code, as a block."""
     said = text(data)
     prose = markdown.prose(said, longest=500)
-    assert not re.search(r"(?<!\\)<[a-zA-Z!/]", re.sub(r"(`+).*?\1", "", prose)), prose
+    bare = re.sub(r"\\.|(`+)(?!`).*?(?<!`)\1(?!`)", "", prose)  # escaped characters, and spans of code
+    assert not re.search(r"<[a-zA-Z!/]", bare), prose
     assert "\n" not in prose
     span = markdown.code(said, longest=200)
     assert "\n" not in span
@@ -173,11 +242,11 @@ volumes: {data: {}}
 x-a: &a {restart: always}
 """
 MANIFEST = b"""compose: compose.yaml
-services: {web: {port: 80}}
+services: {web: {env: {B: "2"}}}
 env: {A: "1"}
 hooks: {create: {service: web, command: [true]}}
 health: {path: /up, timeout: 10s}
-when: {labels: [preview], branches: [main], paths: ["src/**"]}
+when: {labels: [preview], base_branches: [main], paths: ["src/**"]}
 """
 TASK = b"""{"family": "x", "containerDefinitions": [
   {"name": "web", "image": "nginx", "portMappings": [{"containerPort": 80}]}]}"""
@@ -193,6 +262,7 @@ echo hi
 EOF
 CMD ["sh"]
 """
+GOOD = {"Dockerfile": b"FROM x", "compose.yaml": COMPOSE}
 EVENT = json.dumps({"action": "opened", "number": 1, "repository": {"id": 7, "full_name": "acme/shop"}}).encode()
 OUTPUT = b"#5 [2/3] RUN make\n#5 0.3 hello\n#5 ERROR: failed\n\x01\0\0\0\0\0\0\x05hello" + SECRET.encode()
 
@@ -202,10 +272,10 @@ def targets() -> Mapping[str, Target]:
     real = [one.read_bytes() for one in sorted(PAYLOADS.glob("*.json"))] if PAYLOADS.is_dir() else []
     return {
         "webhook bodies": Target(webhook, [EVENT, *real], (Malformed,)),
-        "revieee.yml": Target(manifest("revieee.yml"), [MANIFEST, COMPOSE], (ManifestError,)),
-        "compose.yaml": Target(manifest("compose.yaml"), [COMPOSE], (ManifestError,)),
-        "task_definition.yml": Target(manifest("task_definition.yml"), [TASK], (ManifestError,)),
-        ".env": Target(manifest(".env"), [b"A=1\nexport B='x y' # z\nC=\"${A}\"\n"], (ManifestError,)),
+        "revieee.yml": Target(manifest("revieee.yml", GOOD), [MANIFEST, COMPOSE], (ManifestError,)),
+        "compose.yaml": Target(manifest("compose.yaml", GOOD), [COMPOSE], (ManifestError,)),
+        "task_definition.yml": Target(manifest("task_definition.yml", {}), [TASK], (ManifestError,)),
+        ".env": Target(manifest(".env", GOOD), [b"A=1\nexport B='x y' # z\nC=\"${A}\"\n"], (ManifestError,)),
         "Dockerfile": Target(build, [DOCKERFILE], (Refused,)),
         "output": Target(output, [OUTPUT]),
         "words of a comment": Target(words, [b"The step `make` of acme/shop#1 failed: <b>no</b> @acme", OUTPUT]),
