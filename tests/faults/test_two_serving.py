@@ -76,7 +76,12 @@ def beside(one: ControlPlane, name: str) -> ControlPlane:
     return other
 
 
-@pytest.fixture(params=["sqlite", *SERVERS])
+def on(*databases: str) -> pytest.MarkDecorator:
+    """Run a test on these databases; the store's own tests run on all of them, and each pair takes half a minute."""
+    return pytest.mark.parametrize("url", databases, indirect=True)
+
+
+@pytest.fixture
 def url(request: pytest.FixtureRequest) -> str:
     """An empty database of each kind; nothing for a file in the data folder."""
     if request.param not in SERVERS:
@@ -117,6 +122,7 @@ def slow(text: str, seconds: float) -> Files:
     return {**page(text), "Dockerfile": f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}\n"}
 
 
+@on(*SERVERS)
 async def test_they_share_the_work_and_do_nothing_twice(pair: Pair) -> None:
     opened: list[Opened] = []
     for number in range(6):
@@ -148,6 +154,7 @@ async def test_they_share_the_work_and_do_nothing_twice(pair: Pair) -> None:
     assert "removed of environment" not in pair.said(pair.one) + pair.said(pair.two), "nothing was left to a sweep"
 
 
+@on(*SERVERS, "sqlite")
 async def test_one_is_killed_in_a_build_and_the_other_takes_over(pair: Pair) -> None:
     opened = await pair.plane.open("killed", slow("built", 4))
     doomed, heir = await pair.builder(opened.name)
@@ -168,6 +175,7 @@ async def test_one_is_killed_in_a_build_and_the_other_takes_over(pair: Pair) -> 
     assert await gone(pair.plane) == {}
 
 
+@on("sqlite")
 async def test_one_is_stopped_in_order_and_the_other_goes_on_at_once(pair: Pair) -> None:
     opened = await pair.plane.open("orderly", slow("built", 3))
     leaving, _ = await pair.builder(opened.name)
@@ -179,6 +187,7 @@ async def test_one_is_stopped_in_order_and_the_other_goes_on_at_once(pair: Pair)
     assert len(opened.comments) == 1
 
 
+@on(*SERVERS)
 async def test_one_that_was_stopped_past_its_lease_writes_nothing(pair: Pair) -> None:
     opened = await pair.plane.open("paused", slow("first", 3))
     paused, other = await pair.builder(opened.name)
@@ -210,6 +219,7 @@ async def test_one_that_was_stopped_past_its_lease_writes_nothing(pair: Pair) ->
     assert (await opened.get()).text == "second\n", "it works on"
 
 
+@on("sqlite")
 async def test_deliveries_are_stored_while_one_of_them_is_away(pair: Pair) -> None:
     repository = await pair.plane.repository("shop")
     took: dict[str, list[float]] = {}

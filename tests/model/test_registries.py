@@ -11,7 +11,7 @@ from revieee.model.registries import registry_of, unreachable
         "busybox",
         "library/busybox:1",
         "acme/shop@sha256:" + "0" * 64,
-        "ghcr.io/acme/shop:1",
+        "registry.example/acme/shop:1",
         "example.com:5000/shop",
         "8.8.8.8:5000/x",
     ],
