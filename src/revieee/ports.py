@@ -141,6 +141,8 @@ class BuildRequest:
     """Ask the registry for newer base images first."""
     online: bool = True
     """Whether its steps have a network, and may fetch."""
+    queued: Callable[[int], Awaitable[None]] | None = field(default=None, compare=False)
+    """Is told the environment's place while it waits for its turn, and 0 when it waits no more."""
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(name, value) of what steps may ask for (``RUN --mount=type=secret,id=<name>``); never build arguments."""
 

@@ -182,3 +182,47 @@ def test_the_places_of_a_hung_process_are_given_away(tmp_path: Path) -> None:
     again = hung.take("c")
     assert again is not None
     hung.free(again)
+
+
+async def test_who_waits_long_is_told_its_place_now_and_then_and_when_its_turn_has_come(
+    builds: Callable[..., Builds], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("revieee.builders.queue._SOON", 0.0)
+    one, told = builds(1), list[int]()
+
+    async def queued(place: int) -> None:
+        told.append(place)
+
+    for environment in range(1, 10):
+        await one.start("a", environment)
+
+    async def last() -> None:
+        async with one.queue.turn("a", 10, queued):
+            told.append(-1)
+
+    task = asyncio.create_task(last())
+    await asyncio.sleep(0.01)
+    assert told == [9]
+    for environment in range(1, 10):
+        await one.finish(environment)
+    await task
+    assert told == [9, 4, 2, 1, 0, -1]
+
+
+async def test_a_short_wait_is_not_worth_a_word(builds: Callable[..., Builds]) -> None:
+    one, told = builds(1), list[int]()
+
+    async def queued(place: int) -> None:
+        told.append(place)
+
+    await one.start("a", 1)
+
+    async def second() -> None:
+        async with one.queue.turn("a", 2, queued):
+            pass
+
+    task = asyncio.create_task(second())
+    await settle()
+    await one.finish(1)
+    await task
+    assert told == []

@@ -121,13 +121,15 @@ class Plane:
         return {key.rpartition("-")[0] for presence in there.values() for key in presence.keys}
 
 
-def plane(folder: Path, *, world: World | None = None, policy: Policy | None = None) -> Plane:
+def plane(
+    folder: Path, *, world: World | None = None, policy: Policy | None = None, builder: MemoryBuilder | None = None
+) -> Plane:
     """Make a control plane with a store in a folder."""
     clock = MovingClock()
     world = world or World(now=clock.now)
     database = Database(f"sqlite:///{folder}/store.db")
     database.open()
-    source, builder, router = MemorySource(), MemoryBuilder(), MemoryRouter()
+    source, builder, router = MemorySource(), builder or MemoryBuilder(), MemoryRouter()
     parts = Parts(
         instance=database.instance(),
         owner="test",

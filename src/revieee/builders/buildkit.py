@@ -101,7 +101,7 @@ class BuildKitBuilder:
             RetryLater: the engine is not there.
             Fault: no docker client here can build.
         """
-        async with self._queue.turn(request.cache_scope, request.environment):
+        async with self._queue.turn(request.cache_scope, request.environment, request.queued):
             client = await self._ready()
             plan = await asyncio.to_thread(_plan, request)
             if plan.notices:

@@ -1,14 +1,20 @@
 """Whose turn it is to build: at most N at once, and one noisy repository cannot starve another."""
 
 import asyncio
+import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from revieee.builders.slots import Slots
 from revieee.clients.lock import TOUCH, Lock
 
+Queued = Callable[[int], Awaitable[None]]
+"""Is told a place in the queue; 0 is none."""
+
+_SOON = 2.0
+"""Seconds; of a shorter wait nobody need be told."""
 _AGAIN = 0.05
 """Seconds until a place that another process has is asked for again."""
 
@@ -26,7 +32,9 @@ class Waiting:
 class _Ticket:
     environment: int
     scope: str
-    called: asyncio.Event = field(default_factory=asyncio.Event)
+    called: bool = False
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the queue went on."""
     slot: Lock | None = None
 
 
@@ -48,27 +56,46 @@ class FairQueue:
         self._turns = 0
 
     @asynccontextmanager
-    async def turn(self, scope: str, environment: int) -> AsyncIterator[None]:
+    async def turn(self, scope: str, environment: int, queued: Queued | None = None) -> AsyncIterator[None]:
         """Wait for a turn and hold it.
 
         Args:
             scope: among whose members turns are fair: repository and trust.
             environment: the environment's id, for :meth:`waiting`.
+            queued: is told the environment's place when it waits for long and each time the place has halved, so that
+                many who wait cause few words; then 0, when none of it waits any more.
         """
         ticket = _Ticket(environment, scope)
         self._waiting.append(ticket)
         self._call()
         try:
-            await ticket.called.wait()
+            await self._called(ticket, queued)
             yield
         finally:
-            if ticket.called.is_set():
+            if ticket.called:
                 self._running[scope] -= 1
                 if self._slots is not None and ticket.slot is not None:
                     self._slots.free(ticket.slot)
             else:
                 self._waiting.remove(ticket)
             self._call()
+
+    async def _called(self, ticket: _Ticket, queued: Queued | None) -> None:
+        """Wait until a ticket is called, and say meanwhile where it stands."""
+        told = 0
+        while not ticket.called:
+            ticket.moved.clear()
+            try:
+                await asyncio.wait_for(ticket.moved.wait(), None if told or not queued else _SOON)
+            except TimeoutError:
+                told = sys.maxsize
+            if told and queued and not ticket.called:
+                place = min(one.place for one in self.waiting() if one.environment == ticket.environment)
+                if place <= told // 2:
+                    told = place
+                    await queued(place)
+        if told and queued and all(one.environment != ticket.environment for one in self._waiting):
+            await queued(0)
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Give the builds that wait, in the order in which their turns would come if no other one arrived."""
@@ -96,7 +123,9 @@ class FairQueue:
             self._turns += 1
             self._running[ticket.scope] += 1
             self._served[ticket.scope] = self._turns
-            ticket.called.set()
+            ticket.called = True
+            for one in (ticket, *self._waiting):
+                one.moved.set()
         if not self._waiting:  # nobody to be fair to: forget, so that the tables stay as small as what runs
             self._running = +self._running
             self._served = {scope: turn for scope, turn in self._served.items() if self._running[scope]}

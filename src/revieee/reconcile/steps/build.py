@@ -141,6 +141,11 @@ async def _stale(turn: Turn) -> bool:
 async def _build(turn: Turn, release: Release, service: Service, checkout: _Checkout) -> Image:
     facts, parts = turn.environment.facts, turn.parts
     assert service.build is not None  # noqa: S101 -- the caller chose services with a build
+
+    async def queued(place: int) -> None:
+        words = f"It waits for its turn to be built: number {place} in the queue." if place else ""
+        await turn.write(lambda session: releases.wait(session, turn.lease, words))
+
     request = BuildRequest(
         environment=turn.environment.id,
         folder=checkout.folder,
@@ -152,6 +157,7 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         cache_scope=_scope(turn),
         refresh=checkout.refresh,
         online=turn.environment.trusted or parts.policy.stranger_builds_online,
+        queued=queued,
         secrets=turn.given(release).values,
     )
     async with Output(turn, release, f"build {service.name}") as output:
