@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     )
     environments: int = Field(500, ge=1, description="The most environments in all.")
     environments_per_repository: int = Field(50, ge=1, description="The most environments of one repository.")
+    environment_age: float = Field(
+        30.0, ge=0, description="Days without a push or a visit after which an environment is put away; 0: never."
+    )
     services: int = Field(20, ge=1, le=28, description="The most services of one environment; at most 28.")
     memory: int = Field(2048, ge=16, description="The most memory of one service, in MiB.")
     cpus: float = Field(2.0, gt=0, description="The most CPU of one service, in cores.")
@@ -279,6 +282,7 @@ class Settings(BaseSettings):
             pace=Pace(
                 drain_limit=self.drain_limit,
                 image_refresh=self.image_refresh * DAY,
+                environment_age=self.environment_age * DAY,
                 resync=self.resync,
             ),
             base_url=self.base_url,

@@ -47,6 +47,8 @@ class Pace:
     """How long a freed subnet is not given out again."""
     image_refresh: float = 7 * 86_400.0
     """After how long base and pulled images are asked for again."""
+    environment_age: float = 30 * 86_400.0
+    """How long an environment stays that nobody pushes to, deploys or visits; 0 is for ever."""
     resync: float = 900.0
     """Between two listings of open pull requests from the forge."""
 

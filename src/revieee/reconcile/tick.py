@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from revieee.ports import Placement, PortError, Presence, RetryLater
+from revieee.reconcile.idle import put_away
 from revieee.reconcile.parts import CHECKOUTS, Parts
 from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
@@ -31,7 +32,7 @@ async def tick(parts: Parts) -> None:
     """
     problems: list[PortError] = []
     mine = await _is_ours(parts)
-    for look in (compare_routes, *((sweep, clear_checkouts, forget_repositories, tidy) if mine else ())):
+    for look in (compare_routes, *((sweep, clear_checkouts, forget_repositories, put_away, tidy) if mine else ())):
         try:
             await look(parts)
         except PortError as error:

@@ -1,6 +1,6 @@
 """Environments as people and timers look for them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from revieee.model.names import EnvironmentName
 from revieee.model.phases import Phase
 from revieee.store.codec import REPOSITORY
 from revieee.store.reading import environment_of, environments_of
-from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow, RepositoryRow, SubnetRow
+from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow, RepositoryRow, RouteRow, SubnetRow
 
 _LAST_SLOT = "last_slot"
 
@@ -72,6 +72,20 @@ def reclaim(session: Session, environment_id: int, *, now: float) -> bool:
         row.placed, row.removing_since, row.due_at = True, now, now
         row.version += 1
     return True
+
+
+def idle(session: Session, *, since: float) -> Mapping[int, Sequence[str]]:
+    """Give the hosts, by environment id, of what is live and was neither pushed to nor deployed since then."""
+    rows = session.execute(
+        select(EnvironmentRow.id, RouteRow.hostname)
+        .join(ReleaseRow, (ReleaseRow.environment_id == EnvironmentRow.id) & (ReleaseRow.phase == Phase.LIVE.value))
+        .outerjoin(RouteRow, RouteRow.environment_id == EnvironmentRow.id)
+        .where(EnvironmentRow.wanted.is_(True), EnvironmentRow.facts_at < since)
+    ).all()
+    found: dict[int, list[str]] = {id_: [] for id_, _ in rows}
+    for id_, hostname in rows:
+        found[id_] += [hostname] if hostname else []
+    return found
 
 
 def counts(session: Session, repository_id: int) -> tuple[int, int]:

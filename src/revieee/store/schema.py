@@ -140,7 +140,9 @@ class EnvironmentRow(Base):
     inputs: Mapped[str] = mapped_column(String(64))
     """Hash of all facts that can change a release; another one asks for a new release."""
     destroyed: Mapped[str | None] = mapped_column(String(64))
-    """The commit at which a person destroyed it; another commit, or ``deploy``, brings it back."""
+    """The commit at which it was put away; another commit, or ``deploy``, brings it back."""
+    destroyed_reason: Mapped[str] = mapped_column(Words, default="")
+    """Why, for people."""
     nonce: Mapped[int] = mapped_column(default=0)
     """Counts ``deploy`` commands: each asks for a new release of the same commit."""
     revision: Mapped[int] = mapped_column(default=1)

@@ -17,6 +17,8 @@ from revieee.store.leases import Lease, guard
 from revieee.store.reading import trust_of
 from revieee.store.schema import EnvironmentRow, RepositoryRow, SecretRow
 
+_ON_REQUEST = "It was removed on request. A new push, or `revieee deploy`, brings it back."
+
 Decide = Callable[[PullRequestFacts, Trust], Desire]
 
 
@@ -107,8 +109,24 @@ def ask_again(session: Session, lease: Lease) -> None:
 def destroy(session: Session, environment_id: int, decide: Decide, *, now: float) -> None:
     """Ask for an environment's removal, until its pull request has another commit or someone deploys it."""
     row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
-    row.destroyed = row.wanted_commit
+    row.destroyed, row.destroyed_reason = row.wanted_commit, _ON_REQUEST
     _decide(session, row, decide, now=now)
+
+
+def put_away(session: Session, environment_id: int, reason: str, *, idle_since: float, now: float) -> bool:
+    """Ask for the removal of an environment that nobody pushed to or deployed since then; False where somebody did.
+
+    As after :func:`destroy`, another commit brings it back, and so does ``deploy``.
+    """
+    row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
+    if not row.wanted or row.facts_at >= idle_since:
+        return False
+    row.destroyed, row.destroyed_reason = row.wanted_commit, reason
+    row.wanted, row.wanted_reason, row.facts_at = False, reason, now
+    row.revision += 1
+    row.version += 1
+    row.due_at, row.attempts, row.waiting_for = now, 0, ""
+    return True
 
 
 def record_trust(
@@ -234,7 +252,7 @@ def _write(row: EnvironmentRow, repository: RepositoryRow, known: Known, decide:
     if repository.removed_at is not None:
         wanted, reason = False, repository.removed_reason
     elif wanted and row.destroyed is not None:
-        wanted, reason = False, "It was removed on request. A new push, or `revieee deploy`, brings it back."
+        wanted, reason = False, row.destroyed_reason
     inputs = inputs_of(facts, desire.commit, row.nonce)
     told = (row.wanted_reason, row.waits)
     row.wanted_reason, row.waits = reason, desire.waits

@@ -127,6 +127,8 @@ class MemoryRouter:
         self.routes: dict[str, Route] = {}
         self.versions: dict[str, int] = {}
         self.requests: dict[Endpoint, int] = {}
+        self.seen: dict[str, float] = {}
+        """When each host was last visited."""
         self.down = False
 
     async def ensure(self) -> None:
@@ -158,8 +160,8 @@ class MemoryRouter:
         return dict(self.requests)
 
     async def last_seen(self) -> Mapping[str, float]:
-        """Tell nothing."""
-        return {}
+        """Tell visits."""
+        return dict(self.seen)
 
     async def stop(self) -> None:
         """Go on."""

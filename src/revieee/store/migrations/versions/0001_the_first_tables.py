@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("ask_at", sa.Double(), nullable=True),
         sa.Column("inputs", sa.String(64), nullable=False),
         sa.Column("destroyed", sa.String(64), nullable=True),
+        sa.Column("destroyed_reason", LONG_TEXT, nullable=False),
         sa.Column("nonce", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("removing_since", sa.Double(), nullable=True),
