@@ -34,6 +34,8 @@ from revieee.testing.serving import ControlPlane, Given, call, docker, free_port
 ROUNDS = 5
 REPOSITORIES = 10
 BOT = "revieee-bot"
+POOL = "10.100.0.0/16"
+"""Large enough that no pull request waits for a freed subnet to have rested."""
 WARM = 1
 """Rounds after which everything has been used once."""
 LOOK = 5.0
@@ -273,7 +275,7 @@ async def served(folder: Path, dice: random.Random) -> AsyncIterator[Soak]:
             github_url=github.web,
             github_api_url=github.api,
             token=github.personal_token(BOT),
-            settings={"environments": "1000", "environments_per_repository": "1000"},
+            settings={"network_pool": POOL},
         )
         github.faults.rate_limit.limit = github.faults.rate_limit.remaining = 10**6  # a day's work in minutes
         plane = ControlPlane(folder / "data", given)
