@@ -26,7 +26,8 @@ class Yard:
         self.folder = folder
         self.base = base
         self.instance = f"test-{uuid4().hex[:8]}"
-        self.options = BuilderOptions(instance=self.instance)
+        # A registry that is not there may be asked: the tests of registries have others.
+        self.options = BuilderOptions(instance=self.instance, registries=("127.0.0.1:1",))
         self.output = b""
         self._builders: list[BuildKitBuilder] = []
 
