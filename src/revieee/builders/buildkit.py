@@ -285,7 +285,7 @@ class BuildKitBuilder:
         dockerfile.write_bytes(plan.dockerfile.text.encode("utf-8", "surrogateescape"))
         if plan.ignored is not None:
             (scratch / "Dockerfile.dockerignore").write_bytes(plan.ignored.encode("utf-8", "surrogateescape"))
-        scope = hashlib.sha256(plan.request.cache_scope.encode()).hexdigest()[:32]
+        scope = hashlib.sha256(f"{self._options.instance} {plan.request.cache_scope}".encode()).hexdigest()[:32]
         return Order(
             context=plan.context,
             dockerfile=dockerfile,
