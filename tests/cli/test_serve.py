@@ -3,9 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from pydantic import SecretStr
 
-from revieee.cli.serve import Intake, Lister
+from revieee.cli.serve import Intake, Lister, _end
 from revieee.model.facts import RepositoryFacts
 from revieee.settings import Settings
 from revieee.store import wishes
@@ -42,3 +43,23 @@ async def test_intake_rests_while_the_forge_does_not_answer_a_listing(practice: 
     await plane.parts.engine.close()
     await plane.github.close()
     database.close()
+
+
+async def test_a_task_that_lost_its_cancellation_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("revieee.cli.serve._AGAIN", 0.01)
+    lost = 0
+
+    async def deaf() -> None:
+        nonlocal lost
+        while True:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                lost += 1
+                if lost == 2:
+                    raise
+
+    tasks = [asyncio.create_task(deaf()), asyncio.create_task(asyncio.sleep(60))]
+    await asyncio.sleep(0)
+    await asyncio.wait_for(_end(tasks), 5)
+    assert [task.cancelled() for task in tasks] == [True, True]

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -79,8 +79,7 @@ async def run(plane: ControlPlane, place: Place) -> None:
     finally:
         path.unlink(missing_ok=True)  # nginx asks the other one at once
         server.should_exit = True
-        for task in tasks[1:]:
-            task.cancel()
+        await _end(tasks[1:])
         await asyncio.gather(*tasks, return_exceptions=True)
         await plane.parts.builder.close()
         await plane.parts.engine.close()
@@ -101,6 +100,18 @@ def _tasks(plane: ControlPlane, place: Place) -> list[asyncio.Task[None]]:
         asyncio.create_task(plane.teller.run(), name="tell"),
         *(asyncio.create_task(_again(plane, work), name=name) for name, work in works.items()),
     ]
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    ``asyncio.wait_for`` before Python 3.12 loses a cancellation that comes with its result (python/cpython#86296).
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN)
 
 
 async def _open(plane: ControlPlane, place: Place) -> None:
