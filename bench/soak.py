@@ -231,7 +231,6 @@ async def look(soak: Soak) -> dict[str, float]:
     seen["nginx, MB"] = sum(process(pid)["memory, MB"] for pid in workers(plane))
     seen |= {kind: len(names) for kind, names in (await plane.left()).items()}
     seen["routes"] = len(await plane.routes())
-    seen["firewall rules"] = (await call("nft", "list", "ruleset")).out.count(f"rv-{plane.instance}")
     seen["checkouts"] = sum(1 for _ in (plane.data / "checkouts").glob("*"))
     seen["processes"] = len(await descendants(plane.pid))
     for name, value in seen.items():
