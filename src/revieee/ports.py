@@ -1,7 +1,7 @@
 """The ports: what the rooms ask of the world outside, and the errors that say what the caller does next.
 
-An adapter implements one of these protocols in its own room; :mod:`revieee.wiring` puts it in. Built-in engines come
-through the entry points of the group ``revieee.engines``, the same door that anyone else's use.
+An adapter implements one of these protocols in its own room; :mod:`revieee.wiring` puts it in. Engines come through
+the entry points of the group ``revieee.engines``, the built-in ones by the same door as anyone else's.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -91,8 +91,7 @@ class Fault(PortError):
 class OpenTree(Tree, Protocol):
     """A tree that holds something open until it is closed."""
 
-    def close(self) -> None:
-        """Let go of it."""
+    def close(self) -> None: ...
 
 
 class Source(Protocol):
@@ -158,8 +157,8 @@ class Builder(Protocol):
             RetryLater: the engine is not there.
         """
 
-    async def tidy(self) -> None:
-        """Keep the build cache within its bounds of size and age; called often, works now and then.
+    async def tidy(self, *, urgent: bool = False) -> None:
+        """Keep the build cache within its bounds; called often, works now and then. ``urgent``: at once, and drop all.
 
         Raises:
             RetryLater: the engine is not there.
@@ -247,6 +246,12 @@ class Engine(Protocol):
     async def forget_image(self, image: str) -> None:
         """Remove a pulled image, by id or reference, that no environment uses; one that anything else uses stays."""
 
+    async def free(self) -> int | None:
+        """Tell how many bytes are free where images and containers lie; None where that is unknown."""
+
+    async def usage(self, instance: str) -> Mapping[int, int]:
+        """Tell how many bytes containers and volumes wrote, by environment id; walks the whole disk."""
+
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id, with a fixed number of calls."""
 
@@ -263,7 +268,7 @@ class Engine(Protocol):
         """Tell whether this can work."""
 
     async def uninstall(self) -> None:
-        """Take away what is ours and belongs to no environment, as firewall rules; only on an operator's word."""
+        """Take away what is ours and no environment's, as firewall rules; only on an operator's word."""
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -342,7 +347,7 @@ class Reporter(Protocol):
     async def report(self, facts: PullRequestFacts, view: View, posted: Posted) -> Posted:
         """Make the pull request say what the view says; gives what now stands there.
 
-        Idempotent: after a crash, called again with an older ``posted``, it finds what it made by marker and author.
+        Idempotent: called again with an older ``posted``, it finds what it made by marker and author.
 
         Raises:
             RetryLater: the forge is slow, limited or down; nothing is lost by trying again.

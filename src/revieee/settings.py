@@ -20,13 +20,14 @@ from pydantic_settings import (
 )
 
 from revieee.model.manifest import Limits
-from revieee.model.policy import AdmissionPolicy, ForkPolicy, Pace, Policy
+from revieee.model.policy import AdmissionPolicy, DiskPolicy, ForkPolicy, Pace, Policy
 
 Words = Annotated[tuple[str, ...], NoDecode]
 """A list; in an environment variable with commas between."""
 
 DAY = 86_400.0
 """Seconds."""
+GIB = 2**30
 _HTTP = 80
 _HTTPS = 443
 _LONGEST_DOMAIN = 180
@@ -89,6 +90,13 @@ class Settings(BaseSettings):
     pids: int = Field(1024, ge=16, description="The most processes of one service.")
     default_memory: int = Field(512, ge=16, description="Memory of a service that says nothing, in MiB.")
     default_cpus: float = Field(1.0, gt=0, description="CPU of a service that says nothing, in cores.")
+    environment_disk: float = Field(
+        10.0, ge=0, description="The most that an environment's containers and volumes may write, in GiB; 0: no limit."
+    )
+    disk_clean: float = Field(
+        10.0, ge=0, description="With less room on a disk (GiB), unused build cache and logs of past days are removed."
+    )
+    disk_free: float = Field(2.0, ge=0, description="With less room on a disk (GiB), no new release is begun.")
     log_size: int = Field(10, ge=1, description="Output kept per container log file (of two), in MiB.")
     repository_size: int = Field(2048, ge=1, description="The most that a repository's mirror may have, in MiB.")
     builds: int = Field(2, ge=1, description="The most builds at once.")
@@ -284,6 +292,11 @@ class Settings(BaseSettings):
                 image_refresh=self.image_refresh * DAY,
                 environment_age=self.environment_age * DAY,
                 resync=self.resync,
+            ),
+            disk=DiskPolicy(
+                clean_below=int(self.disk_clean * GIB),
+                keep_free=int(self.disk_free * GIB),
+                environment=int(self.environment_disk * GIB),
             ),
             base_url=self.base_url,
             network_pool=self.network_pool,

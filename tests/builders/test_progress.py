@@ -3,7 +3,7 @@ import pytest
 from revieee.builders.dockerfile import read
 from revieee.builders.failure import refusal
 from revieee.builders.progress import Progress, instruction, missing_image
-from revieee.ports import Fault, Refused
+from revieee.ports import Fault, Refused, RetryLater
 
 HUB = "docker" + ".io"
 """What BuildKit puts before names without a registry."""
@@ -49,7 +49,7 @@ def test_what_failed_is_known_however_the_output_is_cut(size: int) -> None:
 
 
 def test_a_failed_step_is_told_with_its_line_and_the_last_lines() -> None:
-    error = refusal(DOCKERFILE, fed(FAILED))
+    error = refusal(DOCKERFILE, fed(FAILED), "/")
 
     assert isinstance(error, Refused)
     assert str(error).startswith("api/Dockerfile:3: RUN echo two;   false failed: ")
@@ -58,7 +58,7 @@ def test_a_failed_step_is_told_with_its_line_and_the_last_lines() -> None:
 
 
 def test_a_build_that_ran_out_of_memory_says_so() -> None:
-    error = refusal(DOCKERFILE, fed(FAILED.replace(b"exit code: 1", b"exit code: 137")))
+    error = refusal(DOCKERFILE, fed(FAILED.replace(b"exit code: 1", b"exit code: 137")), "/")
 
     assert "memory limit" in str(error)
 
@@ -66,7 +66,7 @@ def test_a_build_that_ran_out_of_memory_says_so() -> None:
 def test_a_base_image_that_cannot_be_had_is_named() -> None:
     output = f"#3 [internal] load metadata for {HUB}/library/nothing:1\n#3 ERROR: no such host\n".encode()
 
-    error = refusal(DOCKERFILE, fed(output))
+    error = refusal(DOCKERFILE, fed(output), "/")
 
     assert isinstance(error, Refused)
     assert "the base image nothing:1 is not on this machine and could not be pulled: no such host" in str(error)
@@ -75,13 +75,30 @@ def test_a_base_image_that_cannot_be_had_is_named() -> None:
 def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line() -> None:
     output = b"failed to solve with frontend dockerfile.v0: dockerfile parse error line 2: unknown instruction: RUM\n"
 
-    assert str(refusal(DOCKERFILE, fed(output))) == "api/Dockerfile:2: unknown instruction: RUM."
+    assert str(refusal(DOCKERFILE, fed(output), "/")) == "api/Dockerfile:2: unknown instruction: RUM."
 
 
 def test_an_engine_that_cannot_store_the_image_is_no_fault_of_the_author() -> None:
-    output = b"#7 exporting to image\n#7 ERROR: no space left on device\n"
+    output = b"#7 exporting to image\n#7 ERROR: layer does not exist\n"
 
-    assert isinstance(refusal(DOCKERFILE, fed(output)), Fault)
+    assert isinstance(refusal(DOCKERFILE, fed(output), "/"), Fault)
+
+
+@pytest.mark.parametrize("step", [b"exporting to image", b"[internal] load build context", b"[2/3] COPY . /app"])
+def test_a_full_disk_passes_whatever_met_it(step: bytes) -> None:
+    output = b"#7 %s\n#7 ERROR: write /var/lib/docker/x: no space left on device\n" % step
+
+    error = refusal(DOCKERFILE, fed(output), "/")
+
+    assert isinstance(error, RetryLater)
+    assert "found the disk full" in str(error)
+
+
+def test_a_step_that_says_so_while_there_is_room_has_failed_by_itself() -> None:
+    output = FAILED.replace(b"0.316 two", b"0.316 write: No space left on device")
+
+    assert isinstance(refusal(DOCKERFILE, fed(output), "/"), Refused)
+    assert isinstance(refusal(DOCKERFILE, fed(output), "/on/another/host"), Refused)
 
 
 def test_an_app_cannot_pretend_to_be_buildkit() -> None:

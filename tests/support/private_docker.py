@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from support.disks import small_disk
+
 _PATIENCE = 60.0
 _SETTINGS = """version = 2
 root = "{folder}/croot"
@@ -24,6 +26,7 @@ class PrivateDocker:
 
     def __init__(self, folder: Path, namespace: str) -> None:
         self.host = f"unix://{folder}/docker.sock"
+        self.data = folder / "data"
         self._folder = folder
         self._namespace = namespace
         self._daemon: subprocess.Popen[bytes] | None = None
@@ -76,8 +79,13 @@ class PrivateDocker:
 
 
 @contextmanager
-def private_docker(image: str) -> Iterator[PrivateDocker]:
-    """Start an engine that has one image of the machine's usual one, and end it with all its containers."""
+def private_docker(image: str, *, disk: int = 0) -> Iterator[PrivateDocker]:
+    """Start an engine that has one image of the machine's usual one, and end it with all its containers.
+
+    Args:
+        image: its name.
+        disk: bytes of the file system that its data has to itself; 0: it lies with everything else.
+    """
     namespace = f"docker{os.getpid()}"
     # Not in pytest's own folder: what a killed run leaves mounted must not fail the clean-up of later ones.
     folder = Path(tempfile.mkdtemp(prefix="revieee-engine-"))
@@ -88,6 +96,8 @@ def private_docker(image: str) -> Iterator[PrivateDocker]:
         _run("ip", "netns", "add", namespace)
         stack.callback(_run, "ip", "netns", "del", namespace)
         _run("ip", "-n", namespace, "link", "set", "lo", "up")
+        if disk:
+            stack.enter_context(small_disk(folder / "data", disk))
         (folder / "containerd.toml").write_text(_SETTINGS.format(folder=folder))
         containerd = engine.process("containerd", "--config", str(folder / "containerd.toml"))
         stack.callback(_end, containerd, kill=False)

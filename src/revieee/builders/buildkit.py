@@ -113,22 +113,22 @@ class BuildKitBuilder:
         """Give the builds that wait, in the order of their turns."""
         return self._queue.waiting()
 
-    async def tidy(self) -> None:
+    async def tidy(self, *, urgent: bool = False) -> None:
         """Drop what is too old from the engine's build cache, and the least used of what is too much.
 
-        Works at most once per :data:`_TIDY` (Engine API, BuildPrune).
+        Works at most once per :data:`_TIDY`; urgently at once, and drops all (Engine API, BuildPrune).
 
         Raises:
             RetryLater: the engine is not there.
         """
         now = self._elapsed()
-        if self._tidied is not None and now - self._tidied < _TIDY:
+        if self._tidied is not None and now - self._tidied < _TIDY and not urgent:
             return
         unused = json.dumps({"until": [f"{self._options.cache_age:.0f}s"]})
+        bounds = [{}] if urgent else [{"filters": unused}, {"keep-storage": str(self._options.cache_limit)}]
         try:
-            await self._docker.call("POST", "build", "prune", query={"all": "true", "filters": unused})
-            limit = str(self._options.cache_limit)
-            await self._docker.call("POST", "build", "prune", query={"all": "true", "keep-storage": limit})
+            for bound in bounds:
+                await self._docker.call("POST", "build", "prune", query={"all": "true", **bound})
         except DockerError as error:
             raise RetryLater(f"The build cache could not be looked at: {error}") from error
         self._tidied = now
@@ -274,10 +274,10 @@ class BuildKitBuilder:
     async def _failed(self, plan: _Plan, progress: Progress) -> None:
         """Say why; an engine that went away while building is no fault of the author's."""
         try:
-            await self._docker.call("GET", "info")
+            info = await self._docker.call("GET", "info")
         except DockerError as error:
             raise RetryLater(f"The Docker engine went away while building: {error}.") from error
-        raise refusal(plan.dockerfile, progress)
+        raise refusal(plan.dockerfile, progress, str(info.get("DockerRootDir")))
 
     def _order(self, plan: _Plan, scratch: Path) -> Order:
         """Put the Dockerfile beside the context, so that nothing in the context changes."""

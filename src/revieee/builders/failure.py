@@ -1,19 +1,31 @@
 """A failed build in words: what failed, where, what to do next."""
 
 import re
+import shutil
 
 from revieee.builders.dockerfile import Dockerfile
 from revieee.builders.progress import Progress, instruction, missing_image
-from revieee.ports import Fault, PortError, Refused
+from revieee.clients.docker import out_of_room
+from revieee.ports import Fault, PortError, Refused, RetryLater
 
 _SHOWN = 300
+_ROOM = 256 * 2**20
+"""Bytes: with less free, a disk counts as full."""
 _UNREADABLE = re.compile(r"dockerfile parse error (?:on )?line (\d+): (.*)")
 """Read for the line number it holds; what is done does not hang on it."""
 
 
-def refusal(dockerfile: Dockerfile, progress: Progress) -> PortError:
-    """Turn what BuildKit said last into an error for the pull request, or for the operator."""
+def refusal(dockerfile: Dockerfile, progress: Progress, disk: str) -> PortError:
+    """Turn what BuildKit said last into an error for the pull request, or for the operator.
+
+    Args:
+        dockerfile: that was built.
+        progress: what was said.
+        disk: the engine's data folder. While that is full no step is to blame: many programs call it another error.
+    """
     step, reason = progress.failed, progress.reason.strip()
+    if out_of_room(reason) or _nearly_full(disk):
+        return RetryLater(f"The build of {dockerfile.name} found the disk full. It is tried again when there is room.")
     if step is None:
         hint = ""
         if dockerfile.heredocs:
@@ -37,3 +49,10 @@ def refusal(dockerfile: Dockerfile, progress: Progress) -> PortError:
     where = dockerfile.name if line is None else f"{dockerfile.name}:{line}"
     hint = " (137: killed, most likely over the memory limit of builds)" if reason.endswith("exit code: 137") else ""
     return Refused(f"{where}: {told[:_SHOWN]} failed: {reason}{hint}", log=progress.tail)
+
+
+def _nearly_full(disk: str) -> bool:
+    try:
+        return shutil.disk_usage(disk).free < _ROOM
+    except OSError:  # on another host
+        return False

@@ -22,6 +22,9 @@ _MOST_LINE = 1 << 20
 _MANY = 64
 _PIECE = 65536
 
+_FULL = "no space left on device"
+"""ENOSPC, as Go's ``syscall.Errno`` writes it."""
+
 Json: TypeAlias = Any  # what `json.loads` gives; the readers check the shape
 
 
@@ -211,6 +214,11 @@ class _translated:  # noqa: N801 - used as a function
                 raise DockerForbidden("permission denied") from error
             cause = cause.__cause__ or cause.__context__
         raise DockerSilent(str(error) or type(error).__name__) from error
+
+
+def out_of_room(words: str) -> bool:
+    """Tell whether the engine says that its disk is full: that passes, and is no fault of the author's."""
+    return _FULL in words.lower()
 
 
 async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[Mapping[str, Json]]:

@@ -58,6 +58,18 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPolicy:
+    """How full disks may get. All in bytes."""
+
+    clean_below: int = 10 * 2**30
+    """With less room on a disk, what can be made again goes: unused build cache, old logs."""
+    keep_free: int = 2 * 2**30
+    """With less room on a disk, no new release is begun."""
+    environment: int = 10 * 2**30
+    """The most that an environment's containers and volumes may have written; 0 is no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that the reconciler is told by settings."""
 
@@ -68,6 +80,7 @@ class Policy:
     stranger_builds_online: bool = False
     """Whether the steps of strangers' builds have a network."""
     pace: Pace = field(default_factory=Pace)
+    disk: DiskPolicy = field(default_factory=DiskPolicy)
     base_url: str = "http://localhost:8080"
     network_pool: str = "10.208.0.0/14"
     subnet_prefix: int = 26

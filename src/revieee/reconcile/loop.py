@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from revieee.ports import PortError, RetryLater
 from revieee.reconcile.parts import Parts
+from revieee.reconcile.room import keep_room
 from revieee.reconcile.tick import tick
 from revieee.reconcile.turn import take_turn
 from revieee.store import leases
@@ -39,7 +40,7 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled; then end the turns under way and give their leases back."""
         await self.free_the_dead()
-        works = {"tick": self._tick, "events": self._events, "look": self._look}
+        works = {"tick": self._tick, "events": self._events, "look": self._look, "room": self._room}
         tasks = [asyncio.create_task(self._forever(work, name)) for name, work in works.items()]
         listener = self._parts.bell.listen()
 
@@ -123,6 +124,11 @@ class Reconciler:
 
     async def _tick(self) -> None:
         await tick(self._parts)
+        await self._parts.clock.sleep(self._parts.policy.pace.tick)
+
+    async def _room(self) -> None:
+        """Beside the tick: to walk a large disk takes long."""
+        await keep_room(self._parts)
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
 
     async def _events(self) -> None:

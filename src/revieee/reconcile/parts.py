@@ -85,6 +85,18 @@ class Listener:
         self.event.clear()
 
 
+@dataclass(slots=True)
+class Room:
+    """How the disks do, as this process last saw them."""
+
+    short: str = ""
+    """Why nothing new is begun, for people; empty where there is room."""
+    cleaned_at: float = float("-inf")
+    """When what can be made again was last removed (Unix time, seconds)."""
+    walked_at: float = float("-inf")
+    """When it was last looked at what each environment uses (Unix time, seconds)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """All that the reconciler is wired with."""
@@ -108,6 +120,7 @@ class Parts:
     """What makes the names of built images unguessable."""
     is_dead: Callable[[str], bool] = lambda _: False
     """Tells whether the process of that name in leases is gone for sure."""
+    room: Room = field(default_factory=Room)
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from revieee.model.phases import Outcome, Verdict
 from revieee.ports import Fault, PortError, Refused, RetryLater, Superseded
 from revieee.reconcile.holding import Hold, held
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
+from revieee.reconcile.room import waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
 from revieee.store import leases, releases, secrets
 from revieee.store.leases import Lease, StaleLease
@@ -145,7 +147,10 @@ async def _guarded(turn: Turn, act: Act) -> Step:
         raise
     except (PortError, PoolExhausted) as error:
         return _after(turn, act, error)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            log.warning("%s: %s: %s", turn.environment.name, act, error)
+            return _again(turn, "The disk of Revieee's own data is full. It is tried again when there is room.")
         log.exception("%s: %s failed in a way nobody thought of", turn.environment.name, act)
         return _again(turn, "Something failed inside Revieee; whoever runs it finds it in its log. It is tried again.")
 
@@ -153,6 +158,8 @@ async def _guarded(turn: Turn, act: Act) -> Step:
 async def _do(turn: Turn, act: Act) -> Step:
     if act is Act.SUPERSEDE:
         return _superseded(outdone=True)
+    if full := waits(turn, act):
+        return full
     if act in ACTS:
         return await ACTS[act](turn)
     release = turn.environment.next

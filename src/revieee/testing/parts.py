@@ -86,6 +86,8 @@ class MemoryBuilder:
         """Of each build begun, whether newer base images were asked for."""
         self.cancelled = 0
         self.running = 0
+        self.emptied = 0
+        """How often room was asked for."""
         self.gate: asyncio.Event | None = None
         """Set it to make builds wait."""
         self.fails: str | None = None
@@ -109,8 +111,9 @@ class MemoryBuilder:
         self.built[content] += 1
         return Image(id=f"sha256:{content}", reference=request.tags[0], ports=(80,))
 
-    async def tidy(self) -> None:
-        """Have no cache."""
+    async def tidy(self, *, urgent: bool = False) -> None:
+        """Have no cache; count how often it was urgent."""
+        self.emptied += urgent
 
     async def close(self) -> None:
         """Have no connections."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from revieee.clients.docker import DockerAnswered, DockerClient
+from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
 from revieee.clients.http_probe import probe
 from revieee.engines.docker import networks, render
 from revieee.engines.docker.archive import pack
@@ -170,7 +170,7 @@ class Step:
 
     async def _unstarted(self, task: Task, container: Container, error: DockerAnswered) -> Observed:
         """What the engine forbids or misses passes: an address in use, a network that is gone. The rest is final."""
-        if error.status in {BAD_REQUEST, BROKEN}:
+        if error.status in {BAD_REQUEST, BROKEN} and not out_of_room(error.message):
             return Observed(key=task.key, state=ServiceState.FAILED, exit_code=127, words=plain_words(error.message))
         if container.status == "created":
             await unless_gone(self.client, "DELETE", "containers", container.id, query={"force": True, "v": True})

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
 from revieee.clients.docker import DockerClient
-from revieee.engines.docker import checks, hooks, images, networks, observe, removal, shell
+from revieee.engines.docker import checks, disk, hooks, images, networks, observe, removal, shell
 from revieee.engines.docker.apply import Step
 from revieee.engines.docker.calls import find, told, unless_gone
 from revieee.engines.docker.container import is_done
@@ -123,6 +123,16 @@ class DockerEngine:
         """Remove a pulled image that nothing uses."""
         with told("remove an image"):
             await images.forget(self._client, image)
+
+    async def free(self) -> int | None:
+        """Tell how many bytes are free in the engine's data folder; None where it is on another host."""
+        with told("say how it is"):
+            return await disk.free(self._client)
+
+    async def usage(self, instance: str) -> Mapping[int, int]:
+        """Tell how many bytes each environment's containers and volumes have written."""
+        with told("count what its containers wrote"):
+            return await disk.usage(self._client, instance)
 
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id, in five calls; the walls are looked at too."""

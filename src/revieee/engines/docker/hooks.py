@@ -1,6 +1,6 @@
 """Hooks: containers with a name of their own that run once, so a second start is refused and the exit code stays."""
 
-from revieee.clients.docker import DockerAnswered, DockerClient
+from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
 from revieee.engines.docker import networks, render
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import ABSENT, BAD_REQUEST, BROKEN, CONFLICT, find, inspect
@@ -34,7 +34,7 @@ async def run(
                 await client.call("PUT", "containers", container.id, "archive", query={"path": "/"}, body=archive)
             await client.call("POST", "containers", container.id, "start")
         except DockerAnswered as error:
-            if error.status not in {BAD_REQUEST, BROKEN}:
+            if error.status not in {BAD_REQUEST, BROKEN} or out_of_room(error.message):
                 raise
             words = plain_words(error.message)
             return Observed(key=hook.name, state=ServiceState.FAILED, exit_code=_CANNOT_RUN, words=words)

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Collection, Mapping
 
-from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines
+from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
 from revieee.engines.docker.calls import ABSENT, CONFLICT
 from revieee.engines.docker.names import INSTANCE
 from revieee.model.image import Image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
-from revieee.ports import Announce, Refused
+from revieee.ports import Announce, Refused, RetryLater
 
 _MOST_REFERENCE = 512
 _PATIENCE = 300.0
@@ -54,6 +54,8 @@ async def have(
         await pulling()
     problem = await _pull(client, reference)
     pulled = await _find(client, reference)
+    if pulled is None and out_of_room(problem):
+        raise RetryLater(f"The image {reference} cannot be pulled: {problem}")
     if pulled is None:
         raise Refused(f"The image {reference} cannot be pulled: {problem or 'the engine does not have it afterwards'}")
     old = found is not None and found["Id"] == pulled["Id"]

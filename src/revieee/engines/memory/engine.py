@@ -252,6 +252,16 @@ class MemoryEngine:
         if not used:
             self.world.write("DELETE FROM things WHERE kind = 'image' AND name = ?", image_id)
 
+    async def free(self) -> int | None:
+        """Tell what the world says is free."""
+        async with self._call("free"):
+            return self.world.free
+
+    async def usage(self, instance: str) -> Mapping[int, int]:  # noqa: ARG002 -- the protocol's signature
+        """Tell what the world says was written."""
+        async with self._call("usage"):
+            return dict(self.world.usage)
+
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id."""
         async with self._call("observe_all"):

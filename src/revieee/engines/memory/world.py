@@ -86,6 +86,10 @@ class World:
 
     def __init__(self, path: str = "", *, now: Callable[[], float] = time.time) -> None:
         self.now = now
+        self.free: int | None = None
+        """Bytes that are free on its disk; None: it has none."""
+        self.usage: dict[int, int] = {}
+        """Bytes that environments have written, by id."""
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=10)
         self._database.row_factory = sqlite3.Row
         self._database.execute("PRAGMA journal_mode = WAL")

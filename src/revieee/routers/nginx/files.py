@@ -1,5 +1,6 @@
 """What the router keeps in its folder: rights, the configuration, the snapshot, one lock."""
 
+import errno
 import grp
 import os
 import pwd
@@ -69,9 +70,16 @@ def replace(path: Path, text: str) -> None:
 
 
 def append(path: Path, text: str) -> None:
-    """Add lines to a file; one write, so lines of two writers do not mix."""
-    with path.open("a") as file:
-        file.write(text)
+    """Add lines to a file; one write, so lines of two writers do not mix. Where the disk is full, half a line is none.
+
+    Raises:
+        OSError: nothing was added.
+    """
+    with path.open("ab", buffering=0) as file:
+        begin, data = file.tell(), text.encode()
+        if file.write(data) != len(data):  # a full disk takes a part
+            file.truncate(begin)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def rotate_log(options: RouterOptions) -> bool:

@@ -1,10 +1,12 @@
 """The router port on nginx."""
 
 import asyncio
+import logging
 import secrets
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from revieee.clients.nginx import NginxClient, NoAnswer
 from revieee.model.route import Endpoint, Route, RouteState
@@ -14,6 +16,8 @@ from revieee.routers.nginx.config import Build, Rendered, render
 from revieee.routers.nginx.options import RouterOptions
 from revieee.routers.nginx.process import LOG, Nginx
 from revieee.routers.nginx.trouble import NOT_INSTALLED, explain
+
+log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 10
 _LOOK_SECONDS = 0.02
@@ -108,7 +112,17 @@ class NginxRouter:
         async with self._writing, files.writing(self.options):
             await self._post(text)
             self._journal = True
-            await asyncio.to_thread(files.append, self.options.snapshot, text)
+            await self._kept(files.append, text)
+
+    async def _kept(self, write: Callable[[Path, str], None], text: str) -> bool:
+        """Write the snapshot. On a full disk nginx has the routes all the same; a later comparison writes them."""
+        try:
+            await asyncio.to_thread(write, self.options.snapshot, text)
+        except OSError as error:
+            log.warning("the router's snapshot could not be written, and is tried again: %s", error)
+            self._journal = True
+            return False
+        return True
 
     async def push_all(self, routes: Sequence[Route]) -> int:
         """Compare versions and make nginx's whole table this one, snapshot included; gives how many differed.
@@ -137,11 +151,10 @@ class NginxRouter:
             await self._post("".join(text))
         if difference.ahead.keys() - {*unknown, *set_back}:
             # Pushed after the table was read: their lines are in the snapshot, behind its table, and stay there.
-            await asyncio.to_thread(files.append, self.options.snapshot, "".join(text))
+            await self._kept(files.append, "".join(text))
         elif text or self._journal:
             snapshot = "".join(table[route.hostname] for route in routes if route.state is not RouteState.GONE)
-            await asyncio.to_thread(files.replace, self.options.snapshot, snapshot)
-            self._journal = False
+            self._journal = not await self._kept(files.replace, snapshot)
         return len(difference.push) + len(difference.ahead)
 
     async def open_requests(self) -> Mapping[Endpoint, int]:

@@ -1,0 +1,99 @@
+"""Room: disks that fill up are cleaned in time, and while one is nearly full nothing new is begun."""
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Mapping
+from functools import partial
+
+from revieee.model.lifecycle import Act
+from revieee.reconcile.parts import Parts, Turn, Wait
+from revieee.store import logs, wishes
+
+log = logging.getLogger(__name__)
+
+_GIB = 2**30
+_CLEAN_EVERY, _WALK_EVERY = 600.0, 600.0
+_WALK_WHEN_SHORT = 30.0
+_KEEP_LOGS = 86_400.0
+"""Seconds."""
+
+_ANYTIME = float("inf")
+_NEW = {Act.BEGIN, Act.FETCH, Act.BUILD}
+"""What takes room and can wait. What was built is started: the images are there, and an update frees the old ones."""
+
+
+async def keep_room(parts: Parts) -> None:
+    """Look at the disks; remove what can be made again, and put away environments that wrote too much.
+
+    Raises:
+        PortError: a part does not answer.
+    """
+    policy, room, now = parts.policy.disk, parts.room, parts.clock.now()
+    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, parts.data)).free}
+    try:
+        engine = await parts.engine.free()
+    finally:
+        _note(parts, disks)
+    if engine is not None:
+        disks["of images and containers"] = engine
+        _note(parts, disks)
+    low = min(disks.values()) < policy.clean_below
+    if low and (room.short or now - room.cleaned_at >= _CLEAN_EVERY):
+        room.cleaned_at = now
+        await _clean(parts, disks)
+    if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
+        room.walked_at = now
+        await _bound(parts)
+
+
+def waits(turn: Turn, act: Act) -> Wait | None:
+    """Give the wait of an act that would take room where there is none, or None."""
+    short = turn.parts.room.short
+    return Wait(seconds=turn.parts.policy.pace.tick, words=short) if short and act in _NEW else None
+
+
+def _note(parts: Parts, disks: Mapping[str, int]) -> None:
+    """Write down whether there is room; what waited is woken when there is again."""
+    keep = parts.policy.disk.keep_free
+    short = next(
+        (
+            f"The disk {name} has {free / _GIB:.2g} GiB free, and {keep / _GIB:.2g} GiB are kept free: "
+            "a new release begins when there is room again."
+            for name, free in disks.items()
+            if free < keep
+        ),
+        "",
+    )
+    if bool(short) != bool(parts.room.short):
+        log.warning("room: %s", short or "there is room again")
+        parts.bell.hint()
+    parts.room.short = short
+
+
+async def _clean(parts: Parts, disks: Mapping[str, int]) -> None:
+    before = parts.clock.now() - _KEEP_LOGS
+    log.info(
+        "room: %s; unused build cache and logs of past days are removed",
+        ", ".join(f"{free / _GIB:.2g} GiB free on the disk {name}" for name, free in disks.items()),
+    )
+    await parts.builder.tidy(urgent=True)
+    await parts.database.run(partial(logs.forget, before=before))
+
+
+async def _bound(parts: Parts) -> None:
+    """Put away every environment that has written more than it may."""
+    most, now = parts.policy.disk.environment, parts.clock.now()
+    if not most:
+        return
+    for id_, size in (await parts.engine.usage(parts.instance)).items():
+        if size <= most:
+            continue
+        reason = (
+            f"Its containers and volumes wrote {size / _GIB:.2g} GiB, and {most / _GIB:.2g} GiB are allowed. "
+            "A new push, or `revieee deploy`, brings it back, with empty volumes."
+        )
+        work = partial(wishes.put_away, environment_id=id_, reason=reason, idle_since=_ANYTIME, now=now)
+        if await parts.database.run(work):
+            log.warning("environment %d is put away: it wrote %d bytes", id_, size)
+            parts.bell.hint(id_)

@@ -1,0 +1,118 @@
+"""Disks that fill up are cleaned in time; while one is nearly full nothing new is begun, and what runs goes on."""
+
+from dataclasses import replace
+
+from revieee.model.policy import DiskPolicy, Policy
+from revieee.model.telling import view_of
+from revieee.model.view import State
+from revieee.reconcile.room import keep_room
+from revieee.store import logs
+from support.reconciling import Plane, facts
+
+GIB = 2**30
+HOUR = 3600.0
+
+
+async def state(control: Plane) -> State:
+    return view_of(await control.settle(), instance="x", base_url="http://localhost").state
+
+
+async def look(control: Plane, *, free: float, after: float = 0.0) -> None:
+    """Let time pass, and the disks be looked at; that of the engine has so many GiB free."""
+    control.clock.time += after
+    control.world.free = int(free * GIB)
+    await keep_room(control.parts)
+
+
+async def test_while_there_is_no_room_a_new_one_waits_with_the_reason_and_begins_when_there_is(control: Plane) -> None:
+    await look(control, free=1.5)
+    waiting = await control.settle(facts(1))
+    assert waiting.live is None
+    assert "images and containers has 1.5 GiB free, and 2 GiB are kept free" in waiting.waiting_for
+    assert not control.builder.built
+    await look(control, free=30, after=60)
+    assert (await control.settle()).live is not None
+
+
+async def test_what_is_live_stays_and_a_push_waits(control: Plane) -> None:
+    first = await control.settle(facts(1))
+    await look(control, free=0.1)
+    second = await control.settle(facts(2, minute=1))
+    assert second.live == first.live
+    assert "0.1 GiB free" in second.waiting_for
+    await look(control, free=3, after=60)
+    environment = await control.settle()
+    assert environment.live is not None
+    assert environment.live.commit == facts(2).head_commit
+    assert environment.waiting_for == ""
+
+
+async def test_a_close_needs_no_room(control: Plane) -> None:
+    await control.settle(facts(1))
+    await look(control, free=0)
+    await control.settle(facts(1, minute=1, open=False))
+    assert await control.keys() == set()
+
+
+async def test_what_can_be_made_again_goes_before_it_is_too_late_and_not_all_the_time(control: Plane) -> None:
+    await look(control, free=50)
+    assert control.builder.emptied == 0
+    await look(control, free=9)
+    await look(control, free=9, after=10)
+    assert control.builder.emptied == 1
+    await look(control, free=9, after=HOUR)
+    assert control.builder.emptied == 2
+    await look(control, free=1, after=10)
+    await look(control, free=1, after=10)
+    assert control.builder.emptied == 4, "with no room left it is tried each time"
+
+
+async def test_logs_of_past_days_go_and_those_of_today_stay(control: Plane) -> None:
+    release = (await control.settle(facts(1))).releases[-1].id
+    assert control.database.run_here(lambda session: logs.size(session, release)) > 0
+    await look(control, free=9, after=12 * HOUR)
+    assert control.database.run_here(lambda session: logs.size(session, release)) > 0
+    await look(control, free=9, after=13 * HOUR)
+    assert control.database.run_here(lambda session: logs.size(session, release)) == 0
+
+
+async def test_an_environment_that_wrote_too_much_is_put_away_with_the_reason_and_a_push_brings_it_back(
+    control: Plane,
+) -> None:
+    environment = await control.settle(facts(1))
+    control.world.usage[environment.id] = 10 * GIB
+    await look(control, free=50)
+    assert await state(control) is State.LIVE, "as much as it may"
+    control.world.usage[environment.id] = 10 * GIB + 1
+    await look(control, free=50, after=60)
+    assert await state(control) is State.LIVE, "the disk is not walked all the time"
+    await look(control, free=50, after=HOUR)
+    assert await state(control) is State.NONE
+    assert "wrote 10 GiB" in control.environment().wanted_reason
+    assert await control.keys() == set()
+    control.world.usage.clear()
+    assert (await control.settle(facts(2, minute=1))).live is not None
+
+
+async def test_when_the_disk_is_nearly_full_it_is_looked_for_sooner(control: Plane) -> None:
+    environment = await control.settle(facts(1))
+    await look(control, free=50)
+    control.world.usage[environment.id] = 20 * GIB
+    await look(control, free=1, after=31)
+    assert await state(control) is State.NONE
+
+
+async def test_no_limit_is_a_choice(control: Plane) -> None:
+    environment = await control.settle(facts(1))
+    control.world.usage[environment.id] = 1000 * GIB
+    policy = Policy(disk=DiskPolicy(environment=0, keep_free=0))
+    control.world.free = 0
+    await keep_room(replace(control.parts, policy=policy))
+    assert await state(control) is State.LIVE
+
+
+async def test_the_disk_of_our_own_data_counts_where_the_engine_does_not_say(control: Plane) -> None:
+    policy = Policy(disk=DiskPolicy(keep_free=2**60))
+    await keep_room(replace(control.parts, policy=policy))
+    waiting = await control.settle(facts(1))
+    assert "The disk of Revieee's own data has" in waiting.waiting_for
