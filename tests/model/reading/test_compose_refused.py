@@ -3,149 +3,23 @@
 import pytest
 
 from revieee.model.manifest import Limits
-from revieee.testing.trees import Content, Link, Submodule
+from revieee.testing.trees import Content, Link
+from support.hostile_compose import (
+    FILES,
+    HARMLESS_LINES,
+    HARMLESS_TOPS,
+    SAYS_NOTHING,
+    SERVICE_LINES,
+    TOP_LINES,
+    service_text,
+    top_text,
+)
 from support.manifests import compose, faults, notices
-
-SERVICE_LINES = [
-    "privileged: true",
-    "privileged: ${ON:-true}",
-    "cap_add: [NET_ADMIN]",
-    "devices: ['/dev/sda:/dev/sda']",
-    "device_cgroup_rules: ['c 1:3 mr']",
-    "gpus: all",
-    "security_opt: [seccomp:unconfined]",
-    "security_opt: [no-new-privileges:true, apparmor:unconfined]",
-    "pid: host",
-    "pid: service:db",
-    "ipc: host",
-    "ipc: container:x",
-    "uts: host",
-    "userns_mode: host",
-    "cgroup: host",
-    "cgroup_parent: /",
-    "network_mode: host",
-    "network_mode: container:x",
-    "network_mode: service:db",
-    "network_mode: none",
-    "runtime: kata",
-    "isolation: hyperv",
-    "sysctls: {net.core.somaxconn: 1}",
-    "sysctls: [kernel.msgmax=1]",
-    "oom_kill_disable: true",
-    "oom_score_adj: -1000",
-    "storage_opt: {size: 1g}",
-    "credential_spec: {file: x.json}",
-    "external_links: [other]",
-    "use_api_socket: true",
-    "provider: {type: x}",
-    "models: [x]",
-    "post_start: [{command: x, privileged: true}]",
-    "pre_stop: [{command: x}]",
-    "cpu_rt_runtime: 100",
-    "volumes_from: [container:x]",
-    "ulimits: {rtprio: 99}",
-    "labels: {revieee.instance: x}",
-    "labels: ['Revieee.Environment=x']",
-    "label_file: labels.env",
-    "extra_hosts: ['host.docker.internal:host-gateway']",
-    "extra_hosts: {metadata: 169.254.169.254}",
-    "extra_hosts: {metadata: '::ffff:169.254.169.254'}",
-    "extra_hosts: {zero: 0.0.0.0}",
-    "extra_hosts: ['a b:1.2.3.4']",
-    "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
-    "volumes: ['/:/host']",
-    "volumes: ['/etc/passwd:/x:ro']",
-    "volumes: ['~/.ssh:/x']",
-    "volumes: ['../other:/x']",
-    "volumes: ['./a/../../b:/x']",
-    "volumes: ['${UP:-..}/x:/x']",
-    "volumes: ['/var/run/docker.sock:/var/run/docker.sock']",
-    "volumes: ['./sock/docker.sock:/x']",
-    "volumes: ['C:\\x:/x']",
-    "volumes: ['\\\\server\\x:/x']",
-    "volumes: [{type: bind, source: /etc, target: /x}]",
-    "volumes: [{type: npipe, source: x, target: /x}]",
-    "volumes: [{type: cluster, source: x, target: /x}]",
-    "volumes: [{type: image, source: x, target: /x}]",
-    "volumes: [{type: volume, source: v, target: /x, volume: {subpath: ../..}}]",
-    "volumes: [{type: bind, source: ./a, target: /x, bind: {propagation: rshared}}]",
-    "volumes: ['v:/']",
-    "volumes: ['v:/proc']",
-    "volumes: ['v:/x/../sys/fs']",
-    "volumes: ['v:relative']",
-    "volumes: ['undeclared:/x']",
-    "volumes: ['leaving:/x', './leaving:/x']",
-    "volumes: ['./deep/leaving/x:/x']",
-    "volumes: ['./module/x:/x']",
-    "tmpfs: /proc",
-    "env_file: /etc/environment",
-    "env_file: ../x.env",
-    "env_file: leaving",
-    "configs: [outside]",
-    "secrets: [outside]",
-    "configs: [{source: inside, target: /proc/x}]",
-    "extends: {file: ../x.yml, service: web}",
-    "extends: {file: https://example.com/x.yml, service: web}",
-    "extends: {file: leaving, service: web}",
-    "build: https://github.com/a/b.git",
-    "build: git@github.com:a/b.git",
-    "build: github.com/a/b",
-    "build: ..",
-    "build: /",
-    "build: leaving",
-    "build: '-'",
-    "build: {context: ., dockerfile: ../Dockerfile}",
-    "build: {context: ., dockerfile: /etc/passwd}",
-    "build: {context: ., ssh: default}",
-    "build: {context: ., secrets: [s]}",
-    "build: {context: ., network: host}",
-    "build: {context: ., privileged: true}",
-    "build: {context: ., entitlements: [security.insecure]}",
-    "build: {context: ., additional_contexts: {x: /etc}}",
-    "build: {context: ., target: '--x'}",
-    "hostname: 'a b'",
-    "stop_signal: 'x y'",
-    "platform: '--x'",
-]
-
-TOP_LINES = [
-    "include: [../x.yml]",
-    "include: ['https://example.com/x.yml']",
-    "include: [{path: git@github.com:a/b.git}]",
-    "include: [{path: inside.yml, env_file: ../.env}]",
-    "include: [{path: inside.yml, project_directory: ..}]",
-    "include: [leaving]",
-    "volumes: {v: {external: true}}",
-    "volumes: {v: {driver: nfs}}",
-    "volumes: {v: {driver_opts: {type: none, o: bind, device: /}}}",
-    "volumes: {'../x': }",
-    "secrets: {s: {external: true}}",
-    "secrets: {s: {driver: vault}}",
-    "configs: {c: {template_driver: golang}}",
-    "models: {m: {model: x}}",
-    "unknown: 1",
-]
-
-FILES: dict[str, Content] = {
-    "Dockerfile": "FROM scratch",
-    "a/file": "x",
-    "inside.yml": "services: {}",
-    "labels.env": "revieee.release=1",
-    "leaving": Link("/etc"),
-    "deep/leaving": Link("../../.."),
-    "module": Submodule(),
-}
 
 
 @pytest.mark.parametrize("line", SERVICE_LINES)
 def test_a_service_cannot_reach_out(line: str) -> None:
-    text = (
-        f"services:\n  web:\n    image: nginx\n    ports: [80]\n    {line}\n  db: {{image: b}}\n"
-        "volumes: {v: , leaving: }\n"
-        "configs: {outside: {file: ../x}, inside: {file: a/file}}\n"
-        "secrets: {outside: {file: leaving/passwd}, s: {file: a/file}}\n"
-    )
-    found = faults({**FILES, "compose.yaml": text})
+    found = faults({**FILES, "compose.yaml": service_text(line)})
     lines = {int(fault.split(":")[1]) for fault in found if fault.startswith("compose.yaml:")}
     assert lines & {5, 8, 9} or found[0].startswith("labels.env")
     assert all(len(fault.split(": ", 1)[1]) > 20 for fault in found)
@@ -153,60 +27,23 @@ def test_a_service_cannot_reach_out(line: str) -> None:
 
 @pytest.mark.parametrize("line", TOP_LINES)
 def test_a_file_cannot_reach_out(line: str) -> None:
-    found = faults({**FILES, "compose.yaml": f"{line}\nservices:\n  web: {{image: nginx, ports: [80]}}\n"})
+    found = faults({**FILES, "compose.yaml": top_text(line)})
     assert found[0].startswith("compose.yaml:1: ")
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "privileged: false",
-        "cap_add: []",
-        "devices:",
-        "security_opt: [no-new-privileges:true]",
-        "network_mode: bridge",
-        "ipc: private",
-        "pid: ''",
-        "oom_kill_disable: ${OFF:-false}",
-        "build: {context: ., network: default, privileged: false}",
-    ],
-)
+@pytest.mark.parametrize("line", SAYS_NOTHING)
 def test_a_key_that_says_nothing_passes(line: str) -> None:
     compose(f"services:\n  web:\n    image: nginx\n    ports: [80]\n    {line}\n")
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("container_name: x", "`container_name` is rewritten"),
-        ("ports: ['127.0.0.1:80:80']", "Ports of the machine are not used"),
-        ("mac_address: x", "`mac_address` is rewritten"),
-        ("networks: {default: {ipv4_address: 10.0.0.5}}", "`ipv4_address` is rewritten"),
-        ("scale: 3", "`scale` is rewritten"),
-        ("deploy: {replicas: 3}", "`replicas` is rewritten"),
-        ("cap_drop: [ALL]", "`cap_drop` is left out"),
-        ("dns: 8.8.8.8", "`dns` is left out"),
-        ("pull_policy: always", "`pull_policy` is left out"),
-        ("develop: {watch: []}", "`develop` is left out"),
-        ("volumes: ['/etc/localtime:/etc/localtime:ro']", "The mount of `/etc/localtime` is left out"),
-        ("volumes: [/cache]", "has no name, so it is part of the container"),
-        ("volumes: ['./gone:/x']", "is not in the repository"),
-    ],
-)
+@pytest.mark.parametrize(("line", "words"), HARMLESS_LINES)
 def test_what_is_made_harmless_is_told(line: str, words: str) -> None:
     manifest = compose(f"services:\n  web:\n    image: nginx\n    expose: [80]\n    {line}\n")
     assert words in notices(manifest)
     assert "compose.yaml:5: " in notices(manifest)
 
 
-@pytest.mark.parametrize(
-    ("top", "words"),
-    [
-        ("networks: {n: {external: true}}", "`external` is rewritten"),
-        ("networks: {n: {name: shared, driver: overlay}}", "`name` is rewritten"),
-        ("volumes: {v: {name: shared}}", "`name` is rewritten"),
-    ],
-)
+@pytest.mark.parametrize(("top", "words"), HARMLESS_TOPS)
 def test_what_is_shared_elsewhere_is_the_environments_own(top: str, words: str) -> None:
     manifest = compose(f"{top}\nservices:\n  web: {{image: nginx, ports: [80]}}\n")
     assert f"compose.yaml:1: {words}" in notices(manifest)
