@@ -271,3 +271,24 @@ def test_every_message_is_one_of_the_code(message: str) -> None:
 
 def test_there_are_messages() -> None:
     assert len(MESSAGES) > 20
+
+
+def test_every_limit_names_a_test_that_is_there() -> None:
+    named = re.findall(r"`([\w/]+\.py)::([\w:]+)`", text(ROOT / "docs" / "limits.md"))
+    assert len(named) > 20
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not re.search(rf"def {test.rpartition(':')[2]}\(", text(ROOT / "tests" / file))
+    ]
+    assert missing == []
+
+
+def test_every_setting_that_bounds_something_is_among_the_limits() -> None:
+    bounds = {
+        name
+        for name, field in Settings.model_fields.items()
+        if re.search("most|less room|wait|drop", field.description or "")
+    }
+    listed = set(re.findall(r"REVIEEE_(\w+)", text(ROOT / "docs" / "limits.md")))
+    assert {name.upper() for name in bounds} <= listed

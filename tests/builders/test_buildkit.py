@@ -338,6 +338,15 @@ async def test_steps_run_under_the_limit_on_all_builds(yard: Yard) -> None:
     assert {finding.severity for finding in await builder.check()} == {Severity.GOOD}
 
 
+@pytest.mark.usefixtures("restored_limits")
+async def test_a_step_that_takes_more_memory_than_builds_have_is_killed(yard: Yard) -> None:
+    builder = yard.builder(limits=BuildLimits(memory=64 << 20, cpus=1.0))
+    request = yard.request("FROM FRESH\nRUN x=0123456789abcdef; while true; do x=$x$x; done\n")
+
+    with pytest.raises(Refused, match=r"Dockerfile:\d: RUN .* memory limit of builds"):
+        await builder.build(request, yard.write)
+
+
 async def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
     builder = BuildKitBuilder(BuilderOptions(instance="x", host=f"unix://{tmp_path}/none.sock"))
     request = BuildRequest(environment=1, folder=tmp_path, build=Build(), tags=(), cache_scope="x")

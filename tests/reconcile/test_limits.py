@@ -10,8 +10,18 @@ from revieee.ports import AddressTaken, Placement
 from support.reconciling import Plane, facts, plane
 
 
-async def test_a_pull_request_over_the_limit_waits_and_begins_when_another_goes(tmp_path: Path) -> None:
-    one = plane(tmp_path, policy=Policy(admission=AdmissionPolicy(environments_per_repository=1)))
+@pytest.mark.parametrize(
+    ("admission", "words"),
+    [
+        (AdmissionPolicy(environments_per_repository=1), "This repository has 1 environments, as many as it may"),
+        (AdmissionPolicy(environments=1), "There are 1 environments, as many as there may be"),
+    ],
+    ids=["of a repository", "in all"],
+)
+async def test_a_pull_request_over_the_limit_waits_and_begins_when_another_goes(
+    tmp_path: Path, admission: AdmissionPolicy, words: str
+) -> None:
+    one = plane(tmp_path, policy=Policy(admission=admission))
     first = one.wish(facts(1))
     await one.reconciler.settle()
     second = one.wish(replace(facts(1), number=2))
@@ -19,7 +29,7 @@ async def test_a_pull_request_over_the_limit_waits_and_begins_when_another_goes(
 
     assert one.environment(first).live is not None
     assert one.environment(second).live is None
-    assert "as many as it may" in one.environment(second).waiting_for
+    assert words in one.environment(second).waiting_for
 
     await one.settle(facts(1, minute=1, open=False))
     one.clock.time += one.parts.policy.pace.tick

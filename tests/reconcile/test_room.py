@@ -5,6 +5,8 @@ from dataclasses import replace
 from revieee.model.policy import DiskPolicy, Policy
 from revieee.model.telling import view_of
 from revieee.model.view import State
+from revieee.ports import Severity
+from revieee.reconcile import room
 from revieee.reconcile.room import keep_room
 from revieee.store import logs
 from support.reconciling import Plane, facts
@@ -116,3 +118,21 @@ async def test_the_disk_of_our_own_data_counts_where_the_engine_does_not_say(con
     await keep_room(replace(control.parts, policy=policy))
     waiting = await control.settle(facts(1))
     assert "The disk of Revieee's own data has" in waiting.waiting_for
+
+
+async def test_an_operator_is_told_how_much_there_is(control: Plane) -> None:
+    async def told(free: float, **policy: int) -> tuple[Severity, str]:
+        control.world.free = int(free * GIB)
+        disk = DiskPolicy(**{"clean_below": 10, "keep_free": 2, **policy})
+        (finding,) = await room.look(control.parts.data, control.parts.engine, disk)
+        return finding.severity, finding.words
+
+    severity, words = await told(5)
+    assert severity is Severity.GOOD
+    assert "5 GiB free on the disk of images and containers" in words
+    severity, words = await told(5, clean_below=6 * GIB)
+    assert severity is Severity.WARNING
+    assert "builds are slower" in words
+    severity, words = await told(5, clean_below=7 * GIB, keep_free=6 * GIB)
+    assert severity is Severity.BAD
+    assert "no new release begins" in words

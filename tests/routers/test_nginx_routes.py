@@ -1,12 +1,14 @@
 """Routes pushed, compared, held and forgotten, on a real nginx."""
 
 import asyncio
+import dataclasses
 
 import pytest
 
 from revieee.model.route import Endpoint, Route, RouteState
 from revieee.ports import Refused
-from support.routing import Place, Request, app, says
+from revieee.routers.nginx import RouterOptions
+from support.routing import Place, Request, app, running, says
 
 HOST = "web-pr-1.localhost"
 NOWHERE = Endpoint("127.0.0.1", 9)
@@ -118,3 +120,12 @@ async def test_hosts_that_were_requested_are_seen(place: Place) -> None:
         seen = await place.router.last_seen()
     assert set(seen) == {HOST}
     assert seen[HOST] > 1.7e9
+
+
+async def test_a_request_is_held_no_longer_than_the_limit(options: RouterOptions) -> None:
+    async with running(dataclasses.replace(options, hold_seconds=0.3)) as place:
+        await place.router.push([Route(hostname=HOST, state=RouteState.HOLD, version=1)])
+        async with asyncio.timeout(5):
+            answer = await place.get(HOST)
+        assert answer.status_code == 503
+        assert "Retry-After" in answer.headers

@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from revieee.cli.errors import told
 from revieee.forges.github import GitHubForge
 from revieee.ports import Fault, Finding, PortError, Severity
+from revieee.reconcile.room import look
 from revieee.reporters.github import GitHubReporter
 from revieee.settings import Settings, load
 from revieee.store import secrets
@@ -111,6 +113,7 @@ async def _ports(settings: Settings, instance: str) -> list[Finding]:
     engine, builder = load_engine(settings, instance), open_builder(settings, instance)
     checks: dict[str, Callable[[], Awaitable[Sequence[Finding]]]] = {
         "engine": engine.check,
+        "disk": partial(look, settings.data, engine, settings.policy().disk),
         "builder": builder.check,
         "router": open_router(settings).check,
         "git": open_source(settings, forge).check,

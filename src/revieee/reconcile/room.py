@@ -3,10 +3,13 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from revieee.model.lifecycle import Act
+from revieee.model.policy import DiskPolicy
+from revieee.ports import Engine, Finding, Severity
 from revieee.reconcile.parts import Parts, Turn, Wait
 from revieee.store import logs, wishes
 
@@ -45,6 +48,26 @@ async def keep_room(parts: Parts) -> None:
     if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
         room.walked_at = now
         await _bound(parts)
+
+
+async def look(data: Path, engine: Engine, policy: DiskPolicy) -> Sequence[Finding]:
+    """Tell an operator how much room is left.
+
+    Raises:
+        PortError: the engine does not answer.
+    """
+    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, data)).free}
+    if (free := await engine.free()) is not None:
+        disks["of images and containers"] = free
+    words = ", ".join(f"{free / _GIB:.3g} GiB free on the disk {name}" for name, free in disks.items())
+    least = min(disks.values())
+    if least >= policy.clean_below:
+        return [Finding(subject="disk", severity=Severity.GOOD, words=words)]
+    mend = "Make room, or lower REVIEEE_DISK_CLEAN and REVIEEE_DISK_FREE (docs/limits.md)."
+    if least >= policy.keep_free:
+        words += "; what can be made again is removed, so builds are slower"
+        return [Finding(subject="disk", severity=Severity.WARNING, words=words, mend=mend)]
+    return [Finding(subject="disk", severity=Severity.BAD, words=f"{words}; no new release begins", mend=mend)]
 
 
 def waits(turn: Turn, act: Act) -> Wait | None:
