@@ -1,14 +1,20 @@
-"""`kill -9` of a real control plane at each step, on real Docker, git and nginx: it comes to what is wanted, once."""
+"""`kill -9` of a real control plane at each step, on real Docker, git and nginx: it comes to what is wanted, once.
+
+One pull request lives its life while the control plane dies at everything it does for the first time (see
+`support.dying`), some 180 times, and is started again each time. What this came to is looked at by the tests.
+"""
 
 import asyncio
-import contextlib
 import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -20,25 +26,28 @@ from revieee.testing.images import docker_client
 from revieee.testing.serving import ControlPlane, until
 from support import dying
 from support.docker import BaseImages
-from support.dying import AFTER, DECIDED, Death, Journal
+from support.dying import AFTER, AMID, DECIDED, Death, Journal
 from support.plane import Files, Opened, Plane, gone, prepared
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 DOCKERFILE = """FROM busybox
 COPY index.html /www/
-RUN cat /proc/sys/kernel/random/uuid >/www/built && {also}
+RUN cat /proc/sys/kernel/random/uuid >/www/built; {also}
 CMD ["httpd", "-f", "-p", "80", "-h", "/www"]
 """
+"""What is built from it twice has two ids."""
 COMPOSE = """
 services:
   web:
     build: .
     ports: ["80"]
+    stop_signal: SIGKILL
   db:
     image: busybox
     command: [sh, -c, "{command}"]
     ports: ["80"]
+    stop_signal: SIGKILL
     volumes: ["notes:/notes"]
 volumes:
   notes:
@@ -47,13 +56,16 @@ HOOKS = """
 hooks:
   create: {service: db, command: [sh, -c, "echo created >>/notes/create"]}
   deploy: {service: db, command: [sh, -c, "echo $REVIEEE_COMMIT >>/notes/deploy"]}
-  destroy: {service: db, command: [sh, -c, "echo destroyed >>/notes/destroy"]}
+  destroy: {service: db, command: "true"}
 """
 SERVES = "exec httpd -f -p 80 -h /notes"
+SERVICES = 2
+QUIET = 1.5
+"""Seconds without a death after which there is none to come for now."""
 
 
 def files(text: str, *, also: str = "true", command: str = SERVES) -> Files:
-    """An app of two services: one built, one that has a volume and cannot run twice."""
+    """An app of two services: one that is built, and one with a volume, which cannot run twice."""
     return {
         "index.html": f"{text}\n",
         "Dockerfile": DOCKERFILE.format(also=also),
@@ -64,29 +76,35 @@ def files(text: str, *, also: str = "true", command: str = SERVES) -> Files:
 
 @dataclass
 class Life:
-    """What one pull request's life came to, with all its kills."""
+    """What one pull request's life came to."""
 
     deaths: list[Death] = field(default_factory=list)
-    reached: dict[str, str] = field(default_factory=dict)
-    """The page that was served at the end of each stage."""
-    commits: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    """What was served at the end of each stage."""
     running: dict[str, int] = field(default_factory=dict)
     """Containers at the end of each stage."""
+    heads: list[str] = field(default_factory=list)
+    """The commits that were tried, a superseded one left out."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """What each hook wrote."""
     images: Mapping[str, set[str]] = field(default_factory=dict)
+    """Ids that the builder gave, by tag."""
     starts: Counter[str] = field(default_factory=Counter)
     """How often the engine started a container, by key."""
     comments: list[str] = field(default_factory=list)
-    left: dict[str, list[str]] = field(default_factory=dict)
+    deployed: list[str] = field(default_factory=list)
+    """The commit of each deployment on GitHub."""
+    visits: list[str] = field(default_factory=list)
+    """What a visitor met during an update."""
+    left: Mapping[str, list[str]] = field(default_factory=dict)
     routes: list[str] = field(default_factory=list)
     log: str = ""
 
 
-@contextlib.asynccontextmanager
-async def started(control: ControlPlane) -> AsyncIterator[Counter[str]]:
-    """Count what the engine starts with our label, by key, until the block ends."""
-    counted: Counter[str] = Counter()
+@asynccontextmanager
+async def counted(control: ControlPlane) -> AsyncIterator[Counter[str]]:
+    """Count the containers with our label that the engine starts, by key, until the block ends."""
+    starts: Counter[str] = Counter()
     filters = [f"--filter={one}" for one in ("type=container", "event=start")]
     child = await asyncio.create_subprocess_exec(
         docker_client(), "events", "--format={{json .Actor.Attributes}}", *filters, stdout=asyncio.subprocess.PIPE
@@ -97,59 +115,100 @@ async def started(control: ControlPlane) -> AsyncIterator[Counter[str]]:
         async for line in child.stdout:
             attributes = json.loads(line)
             if attributes.get("revieee.instance") == control.instance:
-                counted[attributes["revieee.key"]] += 1
+                starts[attributes["revieee.key"]] += 1
 
     counting = asyncio.create_task(count())
     try:
-        yield counted
+        yield starts
     finally:
         child.terminate()
         await child.wait()
         await counting
 
 
-class Mortal:
-    """A control plane that dies at each step, and a pull request's life under it."""
+async def visited(client: httpx.AsyncClient, control: ControlPlane, opened: Opened) -> str:
+    """Visit a page; gives its text, or what went wrong."""
+    try:
+        url = f"http://127.0.0.1:{control.given.port}/"
+        answer = await client.get(url, headers={"Host": control.at(opened.host)})
+    except httpx.HTTPError as error:
+        return repr(error)
+    return answer.text.strip() if answer.is_success else f"{answer.status_code}"
+
+
+class Play:
+    """The life of a pull request under a control plane that dies at each step."""
 
     def __init__(self, plane: Plane, journal: Journal) -> None:
         self.plane, self.journal, self.life = plane, journal, Life()
 
     async def calm(self) -> None:
         """Wait until it has not died for a while."""
-        seen = -1
-        while seen != (seen := len(self.journal.deaths())):
-            await asyncio.sleep(1.5)
+        before = -1
+        while (now := len(self.journal.deaths())) != before:
+            before = now
+            await until(partial(self._more, now), seconds=QUIET)
+
+    async def _more(self, than: int) -> bool:
+        return len(self.journal.deaths()) > than
 
     async def stage(self, name: str, opened: Opened, state: str = "live") -> None:
         """Wait for the end of a stage, and look."""
-        await opened.reaches(state)
-        await self.calm()
-        life = self.life
-        life.commits[name] = opened.pull.head_sha
-        life.reached[name] = (await opened.get()).text.strip()
+        await opened.reaches(state, seconds=60)
 
         async def drained() -> bool:
-            return len(await opened.containers()) == 2
+            return len(await opened.containers()) == SERVICES
 
-        await until(drained, seconds=15, pause=0.2)
+        await until(drained, seconds=30, pause=0.3)
+        await self.calm()
+        life = self.life
+        life.heads.append(opened.pull.head_sha)
+        life.pages[name] = (await opened.get()).text.strip()
         life.running[name] = len(await opened.containers())
 
+    async def under_way(self, opened: Opened) -> None:
+        """Wait until the app's build is under way."""
+
+        async def building() -> bool:
+            return "building" in (await self.plane.control.command("logs", "--build", opened.name)).out
+
+        assert await until(building, pause=0.3), self.plane.control.tail()
+
+    async def first_heard(self) -> str:
+        """Make a repository; a webhook's first delivery is not sent again, and nobody lists what he never heard of."""
+        repository = await self.plane.repository("shop")
+        await self.plane.github.settled()
+        await self.calm()
+        return repository
+
+    async def update(self, opened: Opened) -> None:
+        """Push, and see what a visitor meets until all is quiet."""
+        control = self.plane.control
+
+        async def visit() -> None:
+            async with control.client() as client:
+                while True:
+                    self.life.visits.append(await visited(client, control, opened))
+                    await asyncio.sleep(0.05)
+
+        visitor = asyncio.create_task(visit())
+        await opened.push(files("two"))
+        await self.stage("push", opened)
+        visitor.cancel()
+
     async def play(self) -> Life:
-        life, plane = self.life, self.plane
-        async with started(plane.control) as life.starts:
-            repository = await plane.repository("shop")
-            await plane.github.settled()
-            await self.calm()  # a webhook's first delivery is not sent again, and nobody lists what he never heard of
-            opened = await plane.propose(repository, files("one"))
+        """Open, push, replace in place, fail, supersede, close."""
+        life = self.life
+        async with counted(self.plane.control) as life.starts:
+            opened = await self.plane.propose(await self.first_heard(), files("one"))
             await self.stage("open", opened)
-            await opened.push(files("two"))
-            await self.stage("push", opened)
+            await self.update(opened)
             await opened.push(files("three", command=f"true; {SERVES}"))
             await self.stage("in place", opened)
             await opened.push(files("four", command="exit 1"))
             await self.stage("undo", opened, "failed")
             await opened.push(files("five", also="echo building; sleep 100"))
-            await self.builds(opened)
+            await self.under_way(opened)
             await opened.push(files("six"))
             await self.stage("superseded", opened)
             for note in ("create", "deploy"):
@@ -157,16 +216,11 @@ class Mortal:
             await opened.close()
             await opened.reaches("gone")
             await self.calm()
-            life.left = await gone(plane)
+            life.left = await gone(self.plane)
         life.deaths, life.images = self.journal.deaths(), self.journal.images()
-        life.comments, life.routes = opened.comments, await plane.control.routes()
+        life.comments, life.deployed = opened.comments, [one.sha for one in opened.pull.deployments]
+        life.routes, life.log = await self.plane.control.routes(), self.plane.control.log.read_text()
         return life
-
-    async def builds(self, opened: Opened) -> None:
-        async def under_way() -> bool:
-            return "building" in (await self.plane.control.command("logs", "--build", opened.name)).out
-
-        assert await until(under_way, pause=0.3), self.plane.control.tail()
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -179,13 +233,52 @@ async def life(tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages
         control.program = (sys.executable, str(Path(dying.__file__)), str(folder))
         try:
             await control.start()
-            yield await Mortal(Plane(github, control), Journal(folder)).play()
+            yield await Play(Plane(github, control), Journal(folder)).play()
         finally:
-            import shutil; shutil.copy(control.log, "/tmp/dying.log"); shutil.copy(folder/"deaths", "/tmp/dying.deaths")
             await control.end()
 
 
-async def test_x(life: Life) -> None:
-    print(life)
-    for d in life.deaths:
-        print(d)
+async def test_it_died_at_each_act_and_after_what_each_step_does(life: Life) -> None:
+    assert {one.act for one in life.deaths if one.when == DECIDED} == {act.value for act in Act}
+    assert {act.value for act in (*STEPS, *ACTS)} <= {one.act for one in life.deaths if one.when == AFTER}
+    assert {phase.value for phase in Phase} - {one.act for one in life.deaths} == {Phase.ENDED.value}
+    assert {one.when for one in life.deaths} == {DECIDED, AMID, AFTER}
+    assert len(set(life.deaths)) == len(life.deaths) > 100
+
+
+async def test_every_stage_came_to_what_was_wanted(life: Life) -> None:
+    assert life.pages == {"open": "one", "push": "two", "in place": "three", "undo": "three", "superseded": "six"}
+    assert set(life.running.values()) == {SERVICES}
+
+
+async def test_a_visitor_of_an_updated_environment_noticed_nothing(life: Life) -> None:
+    assert Counter(life.visits).keys() == {"one", "two"}
+    assert life.visits == sorted(life.visits)
+
+
+async def test_hooks_ran_once(life: Life) -> None:
+    assert life.notes == {"create": ["created"], "deploy": life.heads}
+    hooks = Counter({key.split("-")[1]: count for key, count in life.starts.items() if key.startswith("hook-create")})
+    assert hooks == {"create": 1}
+    assert {count for key, count in life.starts.items() if key.startswith("hook-")} == {1}
+    assert [key for key in life.starts if key.startswith("hook-destroy-")] != []
+
+
+async def test_each_image_was_built_once_and_started_once(life: Life) -> None:
+    assert len(life.images) == len(life.heads)
+    assert {len(ids) for ids in life.images.values()} == {1}
+    web = [count for key, count in life.starts.items() if key.startswith("web-")]
+    assert web == [1] * len(life.heads)
+
+
+async def test_there_is_one_comment_and_one_deployment_of_each_commit(life: Life) -> None:
+    assert len(life.comments) == 1
+    assert "state **gone**" in life.comments[0]
+    assert set(Counter(life.deployed).values()) == {1}
+
+
+async def test_nothing_is_left(life: Life) -> None:
+    assert life.left == {}
+    assert life.routes == []
+    assert "which has no row" not in life.log, "nothing was left to a sweep"
+    assert "Traceback" not in life.log

@@ -152,6 +152,7 @@ class ControlPlane:
     def __init__(self, data: Path, given: Given) -> None:
         self.data, self.given = data, given
         self.log = data.with_name(f"{data.name}.log")
+        self.program: Sequence[str] = (str(_PROGRAM), "serve")  # a test may have it run in a program of its own
         self.pool = given.settings.get("network_pool", "")
         self.instance = ""
         self._begin = 0
@@ -198,7 +199,7 @@ class ControlPlane:
         self.data.mkdir(parents=True, exist_ok=True)
         self.pool = self.pool or await free_pool()
         # The kernel ends it with us, also when we are killed; a terminal's Ctrl-C is ours alone.
-        command = ["setpriv", "--pdeathsig=TERM", "--", str(_PROGRAM), "serve"]
+        command = ["setpriv", "--pdeathsig=TERM", "--", *self.program]
         with self.log.open("ab") as log:
             self._begin = log.tell()
             self._process = await asyncio.create_subprocess_exec(
