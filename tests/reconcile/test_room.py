@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from revieee.model.environment import Environment
+from revieee.model.facts import PullRequestFacts
 from revieee.model.policy import DiskPolicy, Policy
 from revieee.model.telling import view_of
 from revieee.model.view import State
@@ -19,6 +21,14 @@ async def state(control: Plane) -> State:
     return view_of(await control.settle(), instance="x", base_url="http://localhost").state
 
 
+async def waiting(control: Plane, happened: PullRequestFacts | None = None) -> Environment:
+    """Let one turn happen, and give the environment as it waits then."""
+    if happened:
+        control.wish(happened)
+    await control.reconciler.settle()
+    return control.environment()
+
+
 async def look(control: Plane, *, free: float, after: float = 0.0) -> None:
     """Let time pass, and the disks be looked at; that of the engine has so many GiB free."""
     control.clock.time += after
@@ -28,9 +38,9 @@ async def look(control: Plane, *, free: float, after: float = 0.0) -> None:
 
 async def test_while_there_is_no_room_a_new_one_waits_with_the_reason_and_begins_when_there_is(control: Plane) -> None:
     await look(control, free=1.5)
-    waiting = await control.settle(facts(1))
-    assert waiting.live is None
-    assert "images and containers has 1.5 GiB free, and 2 GiB are kept free" in waiting.waiting_for
+    late = await waiting(control, facts(1))
+    assert late.live is None
+    assert "images and containers has 1.5 GiB free, and 2 GiB are kept free" in late.waiting_for
     assert not control.builder.built
     await look(control, free=30, after=60)
     assert (await control.settle()).live is not None
@@ -39,7 +49,7 @@ async def test_while_there_is_no_room_a_new_one_waits_with_the_reason_and_begins
 async def test_what_is_live_stays_and_a_push_waits(control: Plane) -> None:
     first = await control.settle(facts(1))
     await look(control, free=0.1)
-    second = await control.settle(facts(2, minute=1))
+    second = await waiting(control, facts(2, minute=1))
     assert second.live == first.live
     assert "0.1 GiB free" in second.waiting_for
     await look(control, free=3, after=60)
@@ -116,8 +126,8 @@ async def test_no_limit_is_a_choice(control: Plane) -> None:
 async def test_the_disk_of_our_own_data_counts_where_the_engine_does_not_say(control: Plane) -> None:
     policy = Policy(disk=DiskPolicy(keep_free=2**60))
     await keep_room(replace(control.parts, policy=policy))
-    waiting = await control.settle(facts(1))
-    assert "The disk of Revieee's own data has" in waiting.waiting_for
+    late = await waiting(control, facts(1))
+    assert "The disk of Revieee's own data has" in late.waiting_for
 
 
 async def test_an_operator_is_told_how_much_there_is(control: Plane) -> None:
