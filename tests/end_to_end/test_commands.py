@@ -1,10 +1,12 @@
 """What an operator types, against a control plane that runs."""
 
+import re
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from revieee.testing.serving import docker
 from support.plane import Opened, Plane
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -68,8 +70,11 @@ async def test_doctor_finds_nothing_to_mend(opened: Opened) -> None:
 
 
 async def test_destroy_removes_it_and_deploy_brings_it_back(opened: Opened) -> None:
+    before = await opened.plane.mine()
     destroyed = await opened.plane.control.command("destroy", "--json", NAME)
     assert destroyed.code == 0, destroyed.err
+    absent = destroyed.json()["absent"]
+    assert {kind: len(names) for kind, names in absent.items()} == {kind: len(names) for kind, names in before.items()}
     assert await opened.containers() == []
     assert not any((await opened.plane.mine()).values())
     await opened.reaches("none")
@@ -78,6 +83,31 @@ async def test_destroy_removes_it_and_deploy_brings_it_back(opened: Opened) -> N
     assert f"http://{opened.plane.control.at(opened.host)}" in deployed.out
     assert (await opened.get()).text == "made with care\n"
     await opened.reaches("live")
+
+
+async def test_destroy_lists_what_is_absent_and_leaves_what_only_looks_like_it(opened: Opened) -> None:
+    await opened.reaches("live")
+    instance = opened.plane.control.instance
+    names = sorted(await opened.containers(form="{{.Names}}"))
+    keys = [re.sub(r"^rv-\w+-\d+-\d+-", "", name) for name in names]
+    others = {
+        "container": await docker("container", "create", f"--name={names[0]}-2", "busybox", "true"),
+        "volume": await docker(
+            "volume", "create", f"--label=revieee.instance={instance}x", f"rv-{instance}-1-1-v-data"
+        ),
+        "network": await docker("network", "create", "--internal", f"rv-{instance}-1-1-2"),
+    }
+    try:
+        destroyed = await opened.plane.control.command("destroy", NAME)
+        assert destroyed.code == 0, destroyed.err
+        assert f"observed absent: containers: {', '.join(keys)}\n" in destroyed.out
+        assert f"observed absent: networks: rv-{instance}-1-" in destroyed.out
+        for kind, found in others.items():
+            await docker(kind, "inspect", *found)  # it is still there
+    finally:
+        for kind, found in others.items():
+            await docker(kind, "rm", "--force", *found) if kind != "network" else await docker(kind, "rm", *found)
+    assert (await opened.plane.control.command("deploy", NAME)).code == 0
 
 
 async def test_plan_says_what_a_folder_would_become_without_anything_running(plane: Plane, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """``revieee deploy``, ``destroy`` and ``approve``: wishes, which a running control plane carries out."""
 
+import asyncio
 import json
 import time
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -13,10 +15,11 @@ from revieee.model.lifecycle import Act, next_act
 from revieee.model.telling import view_of
 from revieee.model.trust import OPERATOR, Trust
 from revieee.model.view import State, View
-from revieee.ports import Refused
+from revieee.ports import PortError, Presence, Refused
 from revieee.settings import Settings
 from revieee.store import releases, wishes
 from revieee.store.database import Database
+from revieee.wiring import load_engine
 
 _LOOK = 0.3
 _PATIENCE = 20.0
@@ -51,13 +54,16 @@ def deploy(environment: str, *, wait: bool, as_json: bool) -> None:
 def destroy(environment: str, *, wait: bool, as_json: bool) -> None:
     """Remove an ENVIRONMENT until its next push.
 
-    Ends when all of it was observed absent.
+    Ends when all of it was observed absent, with a list of what that was.
     """
     with opened() as (settings, database):
         found, decide, now = find(database, environment), _decide(settings), time.time()
+        before = _there(settings, database, found.id)
         database.run_here(lambda session: wishes.destroy(session, found.id, decide, now=now))
         view = _follow(settings, database, found.id, wait=wait, quiet=as_json)
-    _end(view, as_json=as_json, good=view.state in {State.NONE, State.GONE} or not wait)
+        left = _there(settings, database, found.id) if wait else None
+    gone = view.state in {State.NONE, State.GONE} and left in (None, Presence())
+    _end(view, as_json=as_json, good=gone or not wait, receipt=_receipt(before, left))
 
 
 @click.command()
@@ -82,6 +88,36 @@ def approve(environment: str, commit: str | None, *, wait: bool, as_json: bool) 
         )
         view = _follow(settings, database, found.id, wait=wait, quiet=as_json)
     _end(view, as_json=as_json, good=view.state is State.LIVE or not wait)
+
+
+def _there(settings: Settings, database: Database, environment: int) -> Presence | None:
+    """Give what the engine has of an environment, or None where it cannot be asked from here."""
+
+    async def ask() -> Presence:
+        engine = load_engine(settings, instance := database.instance())
+        try:
+            return (await engine.observe_all(instance)).get(environment, Presence())
+        finally:
+            await engine.close()
+
+    try:
+        return asyncio.run(ask())
+    except PortError as error:
+        click.echo(f"What it has could not be listed: {error}", err=True)
+        return None
+
+
+def _receipt(before: Presence | None, left: Presence | None) -> Mapping[str, Sequence[str]]:
+    """List what was there and is not any more, by kind."""
+    if before is None or left is None:
+        return {}
+    kinds = {
+        "containers": before.keys - left.keys,
+        "networks": before.networks - left.networks,
+        "volumes": before.volumes - left.volumes,
+        "images": before.images - left.images,
+    }
+    return {kind: sorted(names) for kind, names in kinds.items()}
 
 
 def _decide(settings: Settings) -> wishes.Decide:
@@ -120,12 +156,16 @@ def _follow(settings: Settings, database: Database, environment: int, *, wait: b
         time.sleep(_LOOK)
 
 
-def _end(view: View, *, as_json: bool, good: bool) -> None:
+def _end(view: View, *, as_json: bool, good: bool, receipt: Mapping[str, Sequence[str]] | None = None) -> None:
     if as_json:
-        click.echo(json.dumps({"environment": view.environment, "state": view.state, "url": view.url}))
+        words = {"environment": view.environment, "state": view.state, "url": view.url}
+        click.echo(json.dumps(words if receipt is None else {**words, "absent": receipt}))
     elif view.url and view.live:
         click.echo(view.url)
     if view.reason and not as_json:
         click.echo(view.reason, err=not good)
+    if receipt and good and not as_json:
+        for kind, names in receipt.items():
+            click.echo(f"observed absent: {kind}: {', '.join(names) or 'none were there'}")
     if not good:
         raise SystemExit(1)
