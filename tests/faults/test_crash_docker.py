@@ -29,7 +29,7 @@ from support.docker import BaseImages
 from support.dying import AFTER, AMID, DECIDED, Death, Journal
 from support.plane import Files, Opened, Plane, gone, prepared
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 DOCKERFILE = """FROM busybox
 COPY index.html /www/
@@ -60,6 +60,8 @@ hooks:
 """
 SERVES = "exec httpd -f -p 80 -h /notes"
 SERVICES = 2
+PATIENCE = 180.0
+"""Seconds that a stage may take on a busy machine, which starts some sixty processes in it."""
 QUIET = 1.5
 """Seconds without a death after which there is none to come for now."""
 
@@ -154,7 +156,7 @@ class Play:
 
     async def stage(self, name: str, opened: Opened, state: str = "live") -> None:
         """Wait for the end of a stage, and look."""
-        await opened.reaches(state, seconds=60)
+        await opened.reaches(state, seconds=PATIENCE)
 
         async def drained() -> bool:
             return len(await opened.containers()) == SERVICES
@@ -175,10 +177,16 @@ class Play:
         assert await until(building, pause=0.3), self.plane.control.tail()
 
     async def first_heard(self) -> str:
-        """Make a repository; a webhook's first delivery is not sent again, and nobody lists what he never heard of."""
+        """Make a repository that is known: a webhook's first delivery may meet nobody, and nobody lists what is new."""
         repository = await self.plane.repository("shop")
-        await self.plane.github.settled()
+        webhooks, github = self.plane.github.webhooks, self.plane.github
+        ping = next(one for one in webhooks.deliveries if one.event == "ping")
+        await github.settled()
         await self.calm()
+        while ping.status_code != httpx.codes.OK:
+            ping = webhooks.redeliver(ping)  # as a person does who sees that it failed
+            await github.settled()
+            await self.calm()
         return repository
 
     async def update(self, opened: Opened) -> None:
@@ -214,7 +222,7 @@ class Play:
             for note in ("create", "deploy"):
                 life.notes[note] = (await opened.get(f"/{note}", f"db-{opened.host}")).text.splitlines()
             await opened.close()
-            await opened.reaches("gone")
+            await opened.reaches("gone", seconds=PATIENCE)
             await self.calm()
             life.left = await gone(self.plane)
         life.deaths, life.images = self.journal.deaths(), self.journal.images()
