@@ -224,6 +224,14 @@ async def test_context_dockerfile_and_target_are_where_the_author_says(yard: Yar
     assert b"from-api-$x" in yard.output
 
 
+async def test_a_dockerfile_may_have_the_longest_name_there_is(yard: Yard) -> None:
+    yard.files({"f" * 255: "FROM BASE\nEXPOSE 81\n"})
+
+    image = await yard.build(dockerfile="f" * 255)
+
+    assert image.ports == (81,)
+
+
 async def test_a_dockerfile_in_the_compose_file(yard: Yard) -> None:
     yard.files({"app": "1"})
 

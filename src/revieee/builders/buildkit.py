@@ -338,7 +338,7 @@ def _plan(request: BuildRequest) -> _Plan:
     else:
         name = build.dockerfile
         text = _text(request.folder, name)
-        if (request.folder / f"{name}.dockerignore").exists():
+        if os.path.exists(request.folder / f"{name}.dockerignore"):  # noqa: PTH110 -- of too long a name there is none
             ignored = _text(request.folder, f"{name}.dockerignore")
     dockerfile = read(text, name)
     args, notices = _args(build.args)
