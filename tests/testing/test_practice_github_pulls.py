@@ -1,5 +1,7 @@
 """Pull requests of the practice GitHub: what people do to them, and what REST then says."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -132,3 +134,13 @@ async def test_hostile_branch_names_are_only_names(github: PracticeGitHub, bot: 
         await github.commit("acme/shop", name, {f"file{number}": "1"})
         await github.open_pull_request("acme/shop", name)
         assert (await bot.get(f"{SHOP}/pulls/{number}")).json()["head"]["ref"] == name
+
+
+async def test_two_opened_at_once_have_two_numbers(github: PracticeGitHub) -> None:
+    for branch in ("one\u2028line", "other"):
+        await github.commit("acme/shop", branch, {"a": branch})
+    opened = await asyncio.gather(
+        github.open_pull_request("acme/shop", "one\u2028line"), github.open_pull_request("acme/shop", "other")
+    )
+    assert sorted(one.number for one in opened) == [1, 2]
+    assert len({one.head_sha for one in opened}) == 2

@@ -203,7 +203,7 @@ class GitStore:
     async def branches(self, number: int) -> dict[str, str]:
         """Give all branches and the commits they are at."""
         listing = await self.run(number, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/")
-        pairs = (line.split(" ", 1) for line in listing.decode().splitlines())
+        pairs = (line.split(" ", 1) for line in listing.decode().split("\n") if line)
         return {ref.removeprefix("refs/heads/"): sha for sha, ref in pairs}
 
     async def commit(self, number: int, change: Change) -> str:

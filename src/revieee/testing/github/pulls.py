@@ -75,8 +75,9 @@ async def open_pull_request(hub: Hub, repository: Repository, new: NewPullReques
         new.head_repository.owner, new.head_repository, new.head, now, now, new.body, new.draft,
     )  # fmt: skip
     pull.labels = [hub.state.label(repository, name) for name in new.labels]
-    await _advance(hub, pull, head)
-    repository.pulls[number] = pull
+    pull.heads.append(head)
+    repository.pulls[number] = pull  # before anything is waited for: another one gets the next number
+    await hub.git.adopt(repository.id, new.head_repository.id, head, f"refs/pull/{number}/head")
     await tell(hub, "opened", pull, author)
     for one in pull.labels:
         await tell(hub, "labeled", pull, author, {"label": _label(hub, pull, one.name)})
