@@ -11,6 +11,8 @@ from revieee.ports import Fault, PortError, Refused, RetryLater, Superseded
 from revieee.sources.mirror import Mirror, TooLarge, Wanted
 from revieee.sources.remote import Remote
 
+_REJECTED = "fsck"
+"""What git says of objects that are malformed: "fsck error in packed object" (git-config(1), fetch.fsckObjects)."""
 _ROOM = 64_000_000
 """Bytes; with less than this left, a fetch that failed did so for want of room."""
 
@@ -159,7 +161,10 @@ class Fetching:
             return RetryLater(f"git was ended while fetching {self._remote.name}.")
         if shutil.disk_usage(self._mirror.path.parent).free < _ROOM:
             return Fault(f"No room is left for the mirror of {self._remote.name}: {words}")
-        return Refused(f"git does not take what {self._remote.name} gives: {words}")
+        if _REJECTED in words:
+            return Refused(f"git does not take what {self._remote.name} gives: {words}")
+        # The forge shows its refs and broke off when it was to send them: that passes.
+        return RetryLater(f"Fetching {self._remote.name} broke off: {words}")
 
 
 def _refs(wish: Wish) -> list[Ref]:

@@ -1,0 +1,111 @@
+"""GitHub does not answer, or answers strangely: deployments never wait for it, and reports catch up later."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from revieee.testing.github.faults import FaultKind
+from revieee.testing.serving import until
+from support.docker import BaseImages
+from support.plane import Opened, Plane, page, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+REPORTS = ("POST /repos/*", "PATCH /repos/*")
+"""What a reporter asks for; who may write is asked with GET, and nothing runs before that is known."""
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def opened(
+    tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages, nginx: str
+) -> AsyncIterator[Opened]:
+    assert base_images.busybox
+    assert nginx
+    async with serving(tmp_path_factory.mktemp("plane")) as plane:
+        opened = await plane.open("shop", page("first"))
+        await opened.reaches("live")
+        yield opened
+
+
+async def shows(opened: Opened, text: str, *, seconds: float = 20) -> None:
+    """Wait until the environment shows a text."""
+
+    async def shown() -> bool:
+        return (await opened.get()).text == f"{text}\n"
+
+    assert await until(shown, seconds=seconds), opened.plane.control.tail()
+
+
+@pytest.mark.parametrize("kind", ["error", "bad gateway", "unauthorized", "forbidden", "secondary limit", "cut"])
+async def test_a_push_is_live_without_github_and_told_when_it_is_back(opened: Opened, kind: FaultKind) -> None:
+    faults = opened.plane.github.faults
+    met = [faults.next(kind, route, times=None, seconds=1) for route in REPORTS]
+    try:
+        await opened.push({"index.html": f"while {kind}\n"})
+        await shows(opened, f"while {kind}")
+
+        async def tried() -> bool:
+            return any(one.met.is_set() for one in met)
+
+        assert await until(tried), "it was tried to tell"
+        assert opened.state != "live"
+    finally:
+        faults.clear()
+    await opened.reaches("live")
+    assert len(opened.comments) == 1
+
+
+async def test_a_fetch_that_breaks_off_is_tried_again(opened: Opened) -> None:
+    broken = opened.plane.github.faults.next("error", "POST git/git-upload-pack")
+    await opened.push({"index.html": "fetched\n"})
+    await shows(opened, "fetched")
+    assert broken.met.is_set()
+    await opened.reaches("live")
+
+
+async def test_a_github_that_hangs_holds_up_no_push(opened: Opened) -> None:
+    for route in REPORTS:
+        opened.plane.github.faults.next("hang", route, times=None)
+    try:
+        for text in ("hung", "hung still"):
+            await opened.push({"index.html": f"{text}\n"})
+            await shows(opened, text)
+    finally:
+        opened.plane.github.faults.clear()
+    await opened.reaches("live", seconds=60)
+    assert len(opened.comments) == 1
+
+
+async def test_a_comment_that_a_person_deleted_comes_back_once(opened: Opened) -> None:
+    (comment,) = [one for one in opened.pull.comments if one.body == opened.comment]
+    opened.plane.github.delete_comment(comment)
+    await opened.push({"index.html": "after the comment\n"})
+    await opened.reaches("live")
+    assert len(opened.comments) == 1
+
+
+async def test_after_a_rename_and_a_transfer_pushes_arrive_and_are_told(opened: Opened) -> None:
+    github, host = opened.plane.github, opened.host
+    github.rename_repository("acme/shop", "store")
+    await opened.push({"index.html": "renamed\n"})
+    await opened.reaches("live")
+    github.transfer_repository("acme/store", "other")
+    await opened.push({"index.html": "transferred\n"})
+    await opened.reaches("live")
+    assert len(opened.comments) == 1
+    hosts = [one["url"] for one in (await opened.plane.control.command("list", "--json")).json()]
+    (url,) = hosts
+    shown = await opened.plane.control.get(url.partition("://")[2].partition(":")[0])
+    assert shown.text == "transferred\n", f"{host} was its first host"
+
+
+async def test_a_deleted_repository_takes_its_environments_along(opened: Opened) -> None:
+    opened.plane.github.delete_repository(opened.pull.repository.full_name)
+    plane: Plane = opened.plane
+
+    async def nothing_left() -> bool:
+        await plane.control.command("sync")
+        return not any((await plane.mine()).values())
+
+    assert await until(nothing_left, seconds=60, pause=1), plane.control.tail()
