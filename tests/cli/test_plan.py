@@ -73,3 +73,14 @@ def test_names_of_files_cannot_steer_the_terminal(checkout: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_wrong_usage(checkout: Path) -> None:
     assert run(str(checkout / "nope")).exit_code == 2
+
+
+def test_a_dockerfile_is_read_as_a_build_reads_it(checkout: Path) -> None:
+    (checkout / "Dockerfile").write_text("# syntax=docker/dockerfile:1\nFROM scratch\n")
+    (told,) = [one for one in json.loads(run(str(checkout), "--json").output)["notices"] if one["file"] == "Dockerfile"]
+    assert (told["line"], "is left out" in told["words"]) == (1, True)
+    (checkout / "Dockerfile").write_text("FROM scratch\nADD http://h/a /a\n")
+    refused = run(str(checkout), "--json")
+    (fault,) = json.loads(refused.output)["faults"]
+    assert (refused.exit_code, fault["file"], fault["line"]) == (1, "Dockerfile", 2)
+    assert fault["words"].startswith("ADD of")

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from revieee.builders import dockerfile
 from revieee.cli.errors import told
 from revieee.cli.terminal import printable
 from revieee.model.manifest import Context, Manifest, ManifestError, Notice, When
@@ -20,6 +21,8 @@ from revieee.model.names import environment_label, slug
 from revieee.model.reading import read
 from revieee.model.reading.variables import url
 from revieee.model.stack import STACK, Build, Condition, Service, ServiceLimits
+from revieee.model.tree import PathError, Tree
+from revieee.ports import Refused
 from revieee.settings import load
 from revieee.sources.git import snapshot
 
@@ -53,6 +56,7 @@ def plan(folder: Path, branch: str | None, number: int, *, as_json: bool) -> Non
     try:
         with snapshot(folder) as tree:
             manifest = read(tree, context, policy.limits)
+            manifest = replace(manifest, notices=(*manifest.notices, *_dockerfiles(tree, manifest)))
     except ManifestError as error:
         _tell_faults(error.faults, as_json=as_json)
         sys.exit(1)
@@ -60,6 +64,39 @@ def plan(folder: Path, branch: str | None, number: int, *, as_json: bool) -> Non
         click.echo(json.dumps(_value(manifest, context), indent=2))
     else:
         _print(manifest, context)
+
+
+def _dockerfiles(tree: Tree, manifest: Manifest) -> tuple[Notice, ...]:
+    """Read the Dockerfiles as a build does before it begins; gives what is left out.
+
+    Raises:
+        ManifestError: one of them would be refused.
+    """
+    notices: list[Notice] = []
+    faults: list[Notice] = []
+    for build in dict.fromkeys(service.build for service in manifest.stack.services):
+        if build is None:
+            continue
+        name = "dockerfile_inline" if build.inline is not None else build.dockerfile
+        try:
+            text = build.inline or tree.read(build.dockerfile).decode("utf-8", "surrogateescape")
+            made = dockerfile.read(text, name)
+            made.images(dict(build.args), build.target)
+        except (PathError, Refused) as error:
+            faults.append(_placed(str(error), name))
+        else:
+            notices += [_placed(words, name) for words in made.notices]
+    if faults:
+        raise ManifestError(tuple(faults))
+    return tuple(notices)
+
+
+def _placed(words: str, file: str) -> Notice:
+    """Take the line out of ``Dockerfile:3: why``."""
+    line, parted, rest = words.removeprefix(f"{file}:").partition(": ")
+    if parted and line.isdecimal():
+        return Notice(file=file, line=int(line), words=rest)
+    return Notice(file=file, line=None, words=words)
 
 
 def _branch(folder: Path) -> str:
