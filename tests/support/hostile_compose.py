@@ -1,5 +1,7 @@
 """Compose files that would reach out of an environment: what is refused, what is made harmless, what unfolds."""
 
+from collections.abc import Mapping
+
 from revieee.testing.trees import Content, Link, Submodule
 
 SERVICE_LINES = [
@@ -183,3 +185,39 @@ def service_text(line: str) -> str:
 def top_text(line: str) -> str:
     """A compose file that begins with this line."""
     return f"{line}\nservices:\n  web: {{image: nginx, ports: [80]}}\n"
+
+
+BUSYBOX = "services:\n  web:\n    image: busybox\n    expose: [80]\n    command: [httpd, -f, -p, '80', -h, /etc]\n"
+"""A compose file that runs; further lines of the service may follow."""
+
+
+def _unfolding() -> Mapping[str, tuple[Mapping[str, Content], str]]:
+    laughs = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    doubling = {f"c{n}.yml": f"include: [c{n + 1}.yml, c{n + 1}.yml]" for n in range(60)}
+    variables = "A0=xxxxxxxxxx\n" + "".join(f"A{n}=$A{n - 1}$A{n - 1}$A{n - 1}\n" for n in range(1, 60))
+    return {
+        "aliases": ({"compose.yaml": f"a0: &a0 x\n{laughs}"}, "too many YAML values"),
+        "ten megabytes": ({"compose.yaml": "a" * 10_000_000}, "larger than"),
+        "ten megabytes of comment": ({"compose.yaml": BUSYBOX + "# x\n" * 2_500_000}, "larger than"),
+        "ten megabytes of manifest": ({"compose.yaml": BUSYBOX, "revieee.yml": "#" * 10_000_000}, "larger than"),
+        "ten thousand services": (
+            {"compose.yaml": "services:\n" + "".join(f"  s{n}: {{image: busybox}}\n" for n in range(10_000))},
+            "services",
+        ),
+        "includes that double": (
+            {**doubling, "compose.yaml": f"include: [c0.yml]\n{BUSYBOX}"},
+            "in a circle or too deep",
+        ),
+        "variables that grow": ({"compose.yaml": BUSYBOX, ".env": variables}, "too many characters"),
+        "unknown keys": ({"compose.yaml": BUSYBOX + "".join(f"    k{n}: 1\n" for n in range(1000))}, "unknown"),
+        "a key twice": ({"compose.yaml": BUSYBOX + "    image: busybox\n"}, "already there"),
+        "a tag that makes objects": (
+            {"compose.yaml": BUSYBOX + "    environment: !!python/object/apply:os.system [id]\n"},
+            "compose.yaml:6",
+        ),
+        "nested ten thousand deep": ({"compose.yaml": "a: " + "[" * 10_000}, "compose.yaml:"),
+    }
+
+
+UNFOLDING = _unfolding()
+"""Commits that unfold into much, or into what they should not, and a word of why they are refused."""

@@ -1,4 +1,4 @@
-"""Lines of Dockerfiles by which the engine itself would fetch: it may ask what no step of a build may."""
+"""Dockerfiles that would reach out of a build."""
 
 REMOTE = [
     "ADD http://127.0.0.1/a /a",
@@ -53,3 +53,30 @@ REMOTE = [
     "RUN x\x85ADD\nADD http://h/a /a",
     "RUN a\\\nb\nADD http://h/a /a",
 ]
+"""Lines by which the engine itself would fetch: it may ask what no step of a build may."""
+
+REFUSED = {
+    "another frontend": ("# syntax=evil/frontend\nFROM busybox\n", "Dockerfile:1: "),
+    "a frontend as JSON": ('{"syntax": "evil/frontend"}\n', "Dockerfile:1: "),
+    "a file outside": ("FROM busybox\nCOPY ../../../../../../../../etc/shadow /www/\n", "Dockerfile:2: "),
+    "a file by a link": ("FROM busybox\nCOPY leaving/shadow /www/\n", "Dockerfile:2: "),
+    "a mount by a link": (
+        "FROM busybox\nRUN --mount=type=bind,source=leaving/shadow,target=/x cat /x\n",
+        "Dockerfile:2: ",
+    ),
+    "the host's network": ("FROM busybox\nRUN --network=host wget -q -O - http://127.0.0.1/\n", "Dockerfile"),
+    "an insecure step": ("FROM busybox\nRUN --security=insecure mount\n", "Dockerfile"),
+    "a secret nobody gave": ("FROM busybox\nRUN --mount=type=secret,id=token,required=true id\n", "Dockerfile"),
+    "an agent nobody gave": ("FROM busybox\nRUN --mount=type=ssh,required=true id\n", "Dockerfile"),
+    "the engine's socket": ("FROM busybox\nRUN test -S /var/run/docker.sock\n", "Dockerfile:2: "),
+    "a device": ("FROM busybox\nRUN mknod /d b 8 0 && dd if=/d of=/e count=1\n", "Dockerfile:2: "),
+    "a mount of the machine": ("FROM busybox\nRUN mount -t proc none /mnt\n", "Dockerfile:2: "),
+    "ten megabytes of steps": ("FROM busybox\n" + "# x\n" * 2_500_000, "Dockerfile is larger than"),
+}
+"""Whole Dockerfiles that end in a refusal, by reading or by the build itself, and what is told of it. `leaving` is a
+link to `/etc`."""
+
+HARMLESS = {
+    "a standard frontend": ("# syntax=docker/dockerfile:1\nFROM busybox\n", "is left out"),
+}
+"""The same, with a notice."""
