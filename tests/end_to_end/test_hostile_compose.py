@@ -256,7 +256,7 @@ async def test_closed_they_leave_nothing(scene: Scene, record_property: Callable
     for opened in scene.opened.values():
         await opened.close()
     for opened in scene.opened.values():
-        await opened.reaches("gone", seconds=60)
+        await opened.reaches("gone", seconds=120)
     assert await gone(scene.plane) == {}
     assert await scene.plane.control.routes() == []
     assert frozenset(os.listdir("/etc")) == scene.before  # noqa: PTH208 -- names alone are asked for
