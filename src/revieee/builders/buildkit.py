@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from revieee.builders.dockerfile import Dockerfile, read, standard_frontend
-from revieee.builders.failure import refusal
+from revieee.builders.failure import judged
 from revieee.builders.limits import BuildLimits, Place, hold, place_of
 from revieee.builders.progress import Progress
 from revieee.builders.queue import FairQueue, Waiting
@@ -268,16 +268,8 @@ class BuildKitBuilder:
                 raise Refused(words, log=progress.tail) from error
             progress.end()
             if code != 0:
-                await self._failed(plan, progress)
+                raise await judged(self._options.host, plan.dockerfile, progress)
             return order.image_id_file.read_text(encoding="ascii").strip()
-
-    async def _failed(self, plan: _Plan, progress: Progress) -> None:
-        """Say why; an engine that went away while building is no fault of the author's."""
-        try:
-            info = await self._docker.call("GET", "info")
-        except DockerError as error:
-            raise RetryLater(f"The Docker engine went away while building: {error}.") from error
-        raise refusal(plan.dockerfile, progress, str(info.get("DockerRootDir")))
 
     def _order(self, plan: _Plan, scratch: Path) -> Order:
         """Put the Dockerfile beside the context, so that nothing in the context changes."""

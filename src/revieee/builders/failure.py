@@ -5,7 +5,7 @@ import shutil
 
 from revieee.builders.dockerfile import Dockerfile
 from revieee.builders.progress import Progress, instruction, missing_image
-from revieee.clients.docker import out_of_room
+from revieee.clients.docker import DockerClient, DockerError, out_of_room
 from revieee.ports import Fault, PortError, Refused, RetryLater
 
 _SHOWN = 300
@@ -13,6 +13,24 @@ _ROOM = 256 * 2**20
 """Bytes: with less free, a disk counts as full."""
 _UNREADABLE = re.compile(r"dockerfile parse error (?:on )?line (\d+): (.*)")
 """Read for the line number it holds; what is done does not hang on it."""
+
+
+async def judged(host: str, dockerfile: Dockerfile, progress: Progress) -> PortError:
+    """Say why a build failed; an engine that went away while building is no fault of the author's.
+
+    Args:
+        host: where the engine listens. It is asked anew: one that ends still serves connections that are kept.
+        dockerfile: that was built.
+        progress: what was said.
+    """
+    docker = DockerClient(host)
+    try:
+        info = await docker.call("GET", "info")
+    except DockerError as error:
+        return RetryLater(f"The Docker engine went away while building: {error}.")
+    finally:
+        await docker.close()
+    return refusal(dockerfile, progress, str(info.get("DockerRootDir")))
 
 
 def refusal(dockerfile: Dockerfile, progress: Progress, disk: str) -> PortError:
