@@ -14,17 +14,24 @@ import pytest
 from support import browser, databases, processes
 from support.docker import BaseImages, DockerError, docker, everything
 
-_SLOW_FIXTURES = {"base_images", "docker_engine_ready", "mariadb_server", "nginx", "postgresql_server", "screenshot"}
+_ENGINE_FIXTURES = {"base_images", "docker_engine_ready"}
+_SLOW_FIXTURES = _ENGINE_FIXTURES | {"mariadb_server", "nginx", "postgresql_server", "screenshot"}
 _PAYLOADS = Path(__file__).parents[2] / "shared" / "github" / "payloads"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow; one process runs all of it that uses the machine's engine, and one the rest (bin/test)."""
+    on_engine = {item.path for item in items if _asks_for(item, _ENGINE_FIXTURES)}
     for item in items:
-        if not _SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        if _asks_for(item, _SLOW_FIXTURES):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("slow"))  # one process runs them: see bin/test
+            item.add_marker(pytest.mark.xdist_group("engine" if item.path in on_engine else "apart"))
+
+
+def _asks_for(item: pytest.Item, fixtures: set[str]) -> bool:
+    return not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,9 @@
 """The real parts that tests rely on do start, answer and end."""
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,3 +55,25 @@ def test_each_fresh_postgresql_database_is_empty(postgresql_server: PostgreSQL) 
 def test_a_picture_has_the_size_that_was_asked_for(red_page: str, screenshot: Callable[..., Path]) -> None:
     picture = screenshot(red_page, width=390, height=640).read_bytes()
     assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (390, 640)  # PNG, 11.2.2: IHDR
+
+
+def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
+    """Slow tests share the machine's engine, its ports and addresses; `bin/test` relies on this."""
+    tests = tmp_path / "test_where.py"
+    tests.write_text("""
+import os, pathlib, pytest
+@pytest.mark.parametrize("number", range(8))
+def test_it(number):
+    pathlib.Path(os.environ["PYTEST_XDIST_WORKER"]).touch()
+""")
+    (tmp_path / "conftest.py").write_text("""
+import pytest
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("slow"))
+""")
+    command = [sys.executable, "-m", "pytest", "-qq", "--numprocesses=2", "--dist=loadgroup", str(tests)]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    subprocess.run(command, cwd=tmp_path, env=plain, check=True, capture_output=True)
+    assert len(list(tmp_path.glob("gw*"))) == 1
