@@ -20,34 +20,11 @@ from revieee.model.tree import Tree
 from revieee.model.view import View
 
 __all__ = [
-    "AddressTaken",
-    "Announce",
-    "BuildRequest",
-    "Builder",
-    "Capabilities",
-    "Clock",
-    "Engine",
-    "Fault",
-    "Finding",
-    "Forge",
-    "Hints",
-    "Observed",
-    "Placement",
-    "PortError",
-    "Posted",
-    "Presence",
-    "Refused",
-    "ReportFault",
-    "ReportedInPart",
-    "Reporter",
-    "RetryLater",
-    "Router",
-    "ServiceState",
-    "Severity",
-    "Source",
-    "Superseded",
-    "Write",
-]
+    "AddressTaken", "Announce", "BuildRequest", "Builder", "Capabilities", "Clock", "Engine", "Fault", "Finding",
+    "Forge", "Hints", "Observed", "Placement", "PortError", "Posted", "Presence", "Refused", "ReportFault",
+    "ReportedInPart", "Reporter", "RetryLater", "RetryWithinTime", "Router", "ServiceState", "Severity", "Source",
+    "Superseded", "Write",
+]  # fmt: skip
 
 Write = Callable[[bytes], Awaitable[None]]
 """Takes output as it comes: a build's or a hook's log."""
@@ -78,6 +55,10 @@ class RetryLater(PortError):
     def __init__(self, words: str, *, delay: float | None = None) -> None:
         super().__init__(words)
         self.delay = delay
+
+
+class RetryWithinTime(RetryLater):
+    """Passing, or the author's doing, nobody can tell: tried again for as long as a start may take, then final."""
 
 
 class AddressTaken(RetryLater):
@@ -256,7 +237,10 @@ class Engine(Protocol):
         """Tell all that carries the instance's label, by environment id, with a fixed number of calls."""
 
     def events(self, instance: str) -> AsyncIterator[int]:
-        """Give the ids of environments as something of theirs changes: hints, possibly incomplete."""
+        """Give the ids of environments as something of theirs changes: hints, possibly incomplete.
+
+        When the engine began anew, all are given: what ended with it may look as if it had completed.
+        """
 
     def logs(self, placement: Placement, key: str, *, tail: int = 50, follow: bool = False) -> AsyncIterator[bytes]:
         """Give a task's or hook's output, standard output and error as they came; nothing where it is absent."""

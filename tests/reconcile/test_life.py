@@ -202,10 +202,14 @@ async def test_a_container_killed_by_hand_is_started_again(control: Plane) -> No
     assert key in presence.running
 
 
+@pytest.mark.parametrize("title", ["", "Other words"])
 async def test_a_live_release_whose_image_is_gone_is_built_anew(
-    control: Plane, monkeypatch: pytest.MonkeyPatch
+    control: Plane, monkeypatch: pytest.MonkeyPatch, title: str
 ) -> None:
     environment = await control.settle(facts(1))
+    if title:  # the newest release finds that nothing of the commit would change
+        environment = await control.settle(facts(1, minute=1, title=title))
+        assert environment.newest is not environment.live
     assert environment.live is not None
     apply, refused = control.parts.engine.apply, list[ResolvedStack]()
 

@@ -118,3 +118,13 @@ def test_a_reference_that_another_environment_uses_is_left_alone(database: Datab
     database.run_here(lambda session: images.pulling(session, first, "postgres:16", now=NOW))
     pin(database, second, "sha256:a")
     assert database.run_here(lambda session: images.cut_off(session, first)) == []
+
+
+def test_what_could_not_be_pulled_and_somebody_else_brought_is_theirs(database: Database) -> None:
+    (id_,) = many(database, 1)
+    database.run_here(lambda session: images.pulling(session, id_, "corp/base:1", now=NOW))
+    database.run_here(lambda session: images.not_pulled(session, id_, "corp/base:1"))
+    put(database, id_, Image(id="sha256:a", reference="corp/base:1"))
+    database.run_here(lambda session: images.unpin(session, id_))
+    assert unused(database) == []
+    assert database.run_here(lambda session: images.cut_off(session, id_)) == []

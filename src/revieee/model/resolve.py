@@ -60,6 +60,8 @@ class ResolvedStack:
     addresses: tuple[tuple[str, str], ...] = ()
     """(key, address) of every task and hook: fixed, out of the environment's subnet."""
     hooks: tuple[ResolvedHook, ...] = field(default=())
+    completed: tuple[str, ...] = ()
+    """The keys of tasks that had done all they had to when the release went live: these are never run again."""
 
     @property
     def keys(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ from revieee.store import logs, wishes
 
 log = logging.getLogger(__name__)
 
-_GIB = 2**30
+_GIB, _SMALL = 2**30, 10
 _CLEAN_EVERY, _WALK_EVERY = 600.0, 600.0
 _WALK_WHEN_SHORT = 30.0
 _KEEP_LOGS = 86_400.0
@@ -33,21 +33,24 @@ async def keep_room(parts: Parts) -> None:
         PortError: a part does not answer.
     """
     policy, room, now = parts.policy.disk, parts.room, parts.clock.now()
-    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, parts.data)).free}
-    try:
-        engine = await parts.engine.free()
-    finally:
-        _note(parts, disks)
-    if engine is not None:
-        disks["of images and containers"] = engine
-        _note(parts, disks)
+    disks = await _free(parts.data, parts.engine)
+    _note(parts, disks)
     low = min(disks.values()) < policy.clean_below
-    if low and (room.short or now - room.cleaned_at >= _CLEAN_EVERY):
-        room.cleaned_at = now
-        await _clean(parts, disks)
-    if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
-        room.walked_at = now
-        await _bound(parts)
+    try:
+        if low and (room.short or now - room.cleaned_at >= _CLEAN_EVERY):
+            room.cleaned_at = now
+            await _clean(parts, disks)
+    finally:  # a full disk may keep the engine from cleaning; whoever filled it goes all the same
+        if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
+            room.walked_at = now
+            await _bound(parts)
+
+
+async def _free(data: Path, engine: Engine) -> Mapping[str, int]:
+    """Give the free bytes of each disk, by what lies on it."""
+    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, data)).free}
+    free = await engine.free()
+    return disks if free is None else disks | {"of images and containers": free}
 
 
 async def look(data: Path, engine: Engine, policy: DiskPolicy) -> Sequence[Finding]:
@@ -56,10 +59,8 @@ async def look(data: Path, engine: Engine, policy: DiskPolicy) -> Sequence[Findi
     Raises:
         PortError: the engine does not answer.
     """
-    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, data)).free}
-    if (free := await engine.free()) is not None:
-        disks["of images and containers"] = free
-    words = ", ".join(f"{free / _GIB:.3g} GiB free on the disk {name}" for name, free in disks.items())
+    disks = await _free(data, engine)
+    words = ", ".join(f"{_gib(free)} GiB free on the disk {name}" for name, free in disks.items())
     least = min(disks.values())
     if least >= policy.clean_below:
         return [Finding(subject="disk", severity=Severity.GOOD, words=words)]
@@ -81,7 +82,7 @@ def _note(parts: Parts, disks: Mapping[str, int]) -> None:
     keep = parts.policy.disk.keep_free
     short = next(
         (
-            f"The disk {name} has {free / _GIB:.2g} GiB free, and {keep / _GIB:.2g} GiB are kept free: "
+            f"The disk {name} has {_gib(free)} GiB free, and {_gib(keep)} GiB are kept free: "
             "a new release begins when there is room again."
             for name, free in disks.items()
             if free < keep
@@ -98,10 +99,15 @@ async def _clean(parts: Parts, disks: Mapping[str, int]) -> None:
     before = parts.clock.now() - _KEEP_LOGS
     log.info(
         "room: %s; unused build cache and logs of past days are removed",
-        ", ".join(f"{free / _GIB:.2g} GiB free on the disk {name}" for name, free in disks.items()),
+        ", ".join(f"{_gib(free)} GiB free on the disk {name}" for name, free in disks.items()),
     )
     await parts.builder.tidy(urgent=True)
     await parts.database.run(partial(logs.forget, before=before))
+
+
+def _gib(size: float) -> str:
+    gib = size / _GIB
+    return f"{round(gib, 1 if gib < _SMALL else None):g}"
 
 
 async def _bound(parts: Parts) -> None:
@@ -113,7 +119,7 @@ async def _bound(parts: Parts) -> None:
         if size <= most:
             continue
         reason = (
-            f"Its containers and volumes wrote {size / _GIB:.2g} GiB, and {most / _GIB:.2g} GiB are allowed. "
+            f"Its containers and volumes wrote {_gib(size)} GiB, and {_gib(most)} GiB are allowed. "
             "A new push, or `revieee deploy`, brings it back, with empty volumes."
         )
         work = partial(wishes.put_away, environment_id=id_, reason=reason, idle_since=_ANYTIME, now=now)

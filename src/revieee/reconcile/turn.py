@@ -15,7 +15,7 @@ from revieee.model.addresses import PoolExhausted
 from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
-from revieee.ports import Fault, PortError, Refused, RetryLater, Superseded
+from revieee.ports import Fault, PortError, Refused, RetryLater, RetryWithinTime, Superseded
 from revieee.reconcile.holding import Hold, held
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.room import waits
@@ -45,6 +45,12 @@ ACTS: Mapping[Act, Callable[[Turn], Awaitable[Step]]] = {
     Act.KEEP: keep.keep,
 }
 """Acts on the environment as a whole."""
+
+
+_FAILING = frozenset(STEPS) - {Act.SWITCH, Act.UNDO}
+"""Steps of which a refusal is the end of their release."""
+_TRIES = 5
+"""So often, at least, what may pass is tried again: while this process was away nobody tried."""
 
 
 @dataclass(slots=True)
@@ -172,14 +178,25 @@ def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
     if isinstance(error, Superseded):
         # A newer wish ends this release as soon as it is heard of. Until then the forge may only be behind.
         return _again(turn, f"{error} A newer one is expected.")
-    final = isinstance(error, Refused) and act in STEPS and act not in {Act.SWITCH, Act.UNDO}
-    if final:
+    if (isinstance(error, Refused) and act in _FAILING) or (isinstance(error, RetryWithinTime) and _is_over(turn, act)):
         log_tail = error.log if isinstance(error, Refused) else ""
         ending = Ending(verdict=Verdict.FAILED, reason=str(error), log_tail=log_tail)
         return Done(outcome=Outcome.FAILED, ending=ending)
     if not isinstance(error, RetryLater):
         log.error("%s: %s: %s", turn.environment.name, act, turn.masked(str(error)))
     return _again(turn, str(error), delay=error.delay or None if isinstance(error, RetryLater) else None)
+
+
+def _is_over(turn: Turn, act: Act) -> bool:
+    """Whether what a release's step could not do was tried for as long as a start may take, and more than a few times.
+
+    Pulling an image is not bounded so: registries have outages. An undo or a removal never gives up.
+    """
+    release = turn.environment.next
+    if act not in {Act.REPLACE, Act.PREPARE, Act.START} or release is None or release.stack is None:
+        return False
+    tried_for = turn.now - release.phase_since
+    return tried_for >= release.stack.start_timeout and turn.environment.attempts >= _TRIES
 
 
 def _again(turn: Turn, words: str, *, delay: float | None = None) -> Wait:

@@ -32,6 +32,12 @@ def pulling(session: Session, environment_id: int, reference: str, *, now: float
     session.merge(PinRow(environment_id=environment_id, reference=_key(reference), image_id=_PULLING, refreshed_at=now))
 
 
+def not_pulled(session: Session, environment_id: int, reference: str) -> None:
+    """Note that an image could not be pulled."""
+    mine = (PinRow.environment_id == environment_id) & (PinRow.reference == _key(reference))
+    session.execute(delete(PinRow).where(mine, PinRow.image_id == _PULLING))
+
+
 def cut_off(session: Session, environment_id: int) -> Sequence[str]:
     """Give the references of images whose pulling a crash cut off, so that no row names the image."""
     mine = select(PinRow.reference).where(PinRow.environment_id == environment_id, PinRow.image_id == _PULLING)

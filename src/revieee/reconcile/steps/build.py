@@ -87,7 +87,10 @@ async def _contents(turn: Turn, release: Release, manifest: Manifest) -> list[tu
     built = [service for service in manifest.stack.services if service.build is not None]
     if not built:
         return []
-    repository = turn.environment.facts.repository
+    facts = turn.environment.facts
+    repository = facts.repository
+    # Asks nobody while the commit is at hand; what another release found damaged, and removed, is fetched anew.
+    await turn.parts.source.fetch(repository, facts.number, release.commit)
     with contextlib.closing(await turn.parts.source.tree(repository, release.commit)) as tree:
         return [(one, await asyncio.to_thread(_content, tree, one.build)) for one in built if one.build]
 
@@ -175,7 +178,12 @@ async def _pull(turn: Turn, service: Service) -> Image:
     async def pulling() -> None:
         await turn.write(lambda session: images.pulling(session, environment, reference, now=now))
 
-    image = await turn.parts.engine.image(reference, pinned=known, refresh=stale, pulling=pulling)
+    try:
+        image = await turn.parts.engine.image(reference, pinned=known, refresh=stale, pulling=pulling)
+    except Refused:
+        # It was not pulled: what has this name later is whoever's who brought it.
+        await turn.write(lambda session: images.not_pulled(session, environment, reference))
+        raise
     image = replace(image, reference=reference)
     await turn.write(lambda session: images.pin(session, environment, image, refreshed=stale, now=now))
     return image

@@ -1,5 +1,6 @@
 """Keep: nothing is to change; see that what should run runs, and that nothing else does."""
 
+from revieee.model.phases import Verdict
 from revieee.ports import Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
 from revieee.reconcile.steps.routing import set_routes
@@ -7,6 +8,7 @@ from revieee.reconcile.steps.stack import named
 from revieee.store import releases, wishes
 
 _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
+_IS = {ServiceState.FAILED: "does not run", ServiceState.UNHEALTHY: "is not healthy"}
 
 
 async def keep(turn: Turn) -> Step:
@@ -23,7 +25,7 @@ async def keep(turn: Turn) -> Step:
     try:
         seen = await parts.engine.apply(placement, live.stack)
     except Refused:
-        if environment.newest is not live:
+        if environment.newest is not None and environment.newest.verdict is Verdict.FAILED:
             raise  # a release that would mend it failed already
         # Something that the live release needs is gone for good, its image mostly: a new release builds it.
         await turn.write(lambda session: wishes.ask_again(session, turn.lease))
@@ -36,7 +38,9 @@ async def keep(turn: Turn) -> Step:
         return Wait(seconds=float("inf"), words="")
     failed = [one for one in bad if one.state is ServiceState.FAILED]
     words = "; ".join(
-        f"service {live.stack.task(one.key).service.name} does not run: {one.words or one.state}" for one in failed
+        f"service {live.stack.task(one.key).service.name} {_IS[one.state]}: {one.words or one.state}"
+        for one in bad
+        if one.state in _IS
     )
     if failed:
         # Stopped by us, the next apply starts it again as it was; a crash loop backs off.
@@ -44,4 +48,6 @@ async def keep(turn: Turn) -> Step:
         wait = parts.policy.pace.backoff(environment.attempts - 1) if environment.attempts else 0.2
         return Wait(seconds=wait, words=words, failed=True)
     starting = any(one.state in {ServiceState.STARTING, ServiceState.WAITING} for one in bad)
-    return Wait(seconds=1.0 if starting else parts.policy.pace.tick)
+    if starting or not environment.attempts:  # what is not healthy may be about to be: told at the second look
+        return Wait(seconds=1.0, failed=not starting)
+    return Wait(seconds=parts.policy.pace.tick, words=words, failed=True)

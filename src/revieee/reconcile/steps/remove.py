@@ -42,8 +42,9 @@ async def remove(turn: Turn) -> Step:
         await parts.engine.forget_image(reference)
     await turn.write(lambda session: images.unpin(session, environment.id))
     for image in await turn.write(images.unused):
-        await parts.engine.forget_image(image)
-        await turn.write(partial(images.forgotten, image_id=image))
+        if image in await turn.write(images.unused):  # each takes a while, and another environment may use it by now
+            await parts.engine.forget_image(image)
+            await turn.write(partial(images.forgotten, image_id=image))
     await turn.write(lambda session: _write(session, turn))
     parts.extras.pop(environment.id, None)
     log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)

@@ -1,7 +1,12 @@
 """Start: what is new starts beside what is there, until all of it is healthy."""
 
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
 from revieee.model.environment import Release
 from revieee.model.phases import Outcome
+from revieee.ports import ServiceState
 from revieee.reconcile.parts import Done, Step, Turn
 from revieee.reconcile.steps.healthy import until_healthy
 from revieee.reconcile.steps.stack import settled
@@ -23,5 +28,12 @@ async def start(turn: Turn, release: Release) -> Step:
         for task in stack.tasks
         if task.port is not None and (endpoint := seen[task.key].endpoint) is not None
     )
-    await turn.write(lambda session: releases.keep_endpoints(session, turn.lease, release.id, endpoints))
+    completed = tuple(key for key, one in seen.items() if one.state is ServiceState.COMPLETED)
+
+    def work(session: Session) -> None:
+        releases.keep_endpoints(session, turn.lease, release.id, endpoints)
+        if completed:
+            releases.keep_stack(session, turn.lease, release.id, replace(stack, completed=completed))
+
+    await turn.write(work)
     return Done(outcome=Outcome.DONE)
