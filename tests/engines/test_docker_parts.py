@@ -80,14 +80,20 @@ def test_lists_are_sorted_by_environment_and_strangers_left_out() -> None:
         return {"revieee.environment": environment, "revieee.key": key}
 
     containers = [
-        {"Id": "a", "Labels": labels("1", "web-1"), "State": "running"},
+        {"Id": "a", "Labels": labels("1", "web-1"), "State": "running", "NetworkSettings": {"Networks": {"n": {}}}},
         {"Id": "b", "Labels": labels("1", "once-1"), "State": "exited"},
+        {"Id": "e", "Labels": labels("1", "off-1"), "State": "running", "NetworkSettings": {"Networks": {}}},
+        {"Id": "f", "Labels": labels("1", "held-1"), "State": "paused", "NetworkSettings": {"Networks": {"n": {}}}},
         {"Id": "c", "Labels": labels("x"), "State": "running"},
         {"Id": "d", "Labels": None, "State": "running"},
     ]
     found = sort_out(containers, [{"Name": "n", "Labels": labels("2")}], [], [], done={"b"})
     assert found == {
-        1: Presence(keys=frozenset({"web-1", "once-1"}), running=frozenset({"web-1"}), completed=frozenset({"once-1"})),
+        1: Presence(
+            keys=frozenset({"web-1", "once-1", "off-1", "held-1"}),
+            running=frozenset({"web-1"}),
+            completed=frozenset({"once-1"}),
+        ),
         2: Presence(networks=frozenset({"n"})),
     }
 

@@ -1,5 +1,6 @@
 """The engine itself ends and starts again, as at an upgrade of Docker or of the machine."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ from revieee.model.policy import EngineOptions
 from revieee.model.stack import Condition, Dependency
 from revieee.ports import Observed, RetryLater, ServiceState
 from revieee.testing.engines import Role
-from revieee.testing.engines.lab import STARTED
+from revieee.testing.engines.lab import STARTED, addresses
 from support.docker import BaseImages
 from support.docker_lab import DockerLab
 from support.private_docker import PrivateDocker, private_docker
@@ -73,3 +74,57 @@ async def test_what_had_failed_before_is_tried_once_more(lab: DockerLab, engine:
     await lab.until(place, stack, lambda seen: seen["web"].state is ServiceState.FAILED)
     await lab.engine.apply(place, stack)
     assert (await lab.log(place, stack.task_of("web").key)).count(STARTED) == 2
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+async def test_a_hook_that_was_cut_off_runs_anew_and_one_that_ended_does_not(
+    lab: DockerLab, engine: PrivateDocker, end: str
+) -> None:
+    place = lab.place(1)
+    stack = await lab.resolve([lab.play("web", Role.RUNS)], place=place)
+    slow = lab.hook(stack, "web", Role.COMPLETES, place=place)
+    slow = replace(slow, hook=replace(slow.hook, command=("sh", "-c", "echo started; sleep 2")))
+    done = replace(slow, name="hook-completes-2", hook=replace(slow.hook, command=("sh", "-c", "echo started")))
+    given = replace(stack, addresses=addresses(place, stack.keys | {slow.name, done.name}))
+    await lab.end_of(place, given, done)
+    assert (await lab.engine.run(place, given, slow)).state is ServiceState.STARTING
+    getattr(engine, end)()
+    engine.start()
+    assert (await lab.end_of(place, given, slow)).state is ServiceState.COMPLETED
+    assert (await lab.end_of(place, given, done)).state is ServiceState.COMPLETED
+    assert (await lab.log(place, done.name)).count(STARTED) == 1
+
+
+async def test_a_hook_that_fails_after_the_restart_has_failed(lab: DockerLab, engine: PrivateDocker) -> None:
+    place = lab.place(1)
+    stack = await lab.resolve([lab.play("web", Role.RUNS)], place=place)
+    hook = lab.hook(stack, "web", Role.FAILS, place=place)
+    given = replace(stack, addresses=addresses(place, stack.keys | {hook.name}))
+    await lab.engine.run(place, given, hook)
+    engine.stop()
+    engine.start()
+    for _ in range(2):
+        seen = await lab.end_of(place, given, hook)
+        assert (seen.state, seen.exit_code) == (ServiceState.FAILED, 3)
+
+
+async def test_what_ended_well_with_the_engine_runs_again_and_what_had_done_its_work_does_not(
+    lab: DockerLab, engine: PrivateDocker
+) -> None:
+    place = lab.place(1)
+    worker = replace(
+        lab.shell("worker", "trap 'exit 0' TERM; echo started; while :; do sleep 0.1; done"), stop_signal=None
+    )
+    seed = lab.play("seed", Role.COMPLETES)
+    stack = await lab.resolve([worker, seed], place=place)
+    await lab.until(place, stack, good)
+    stack = replace(stack, completed=(stack.task_of("seed").key,))
+    hints = lab.engine.events(lab.instance)
+    assert await anext(hints) == 1, "what changed before anybody listened"
+    engine.stop()
+    engine.start()
+    async with asyncio.timeout(30):
+        assert await anext(hints) == 1, "the engine says nothing of itself"
+    await lab.until(place, stack, good)
+    assert (await lab.log(place, stack.task_of("worker").key)).count(STARTED) == 2
+    assert (await lab.log(place, stack.task_of("seed").key)).count(STARTED) == 1

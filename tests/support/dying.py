@@ -1,6 +1,7 @@
 """`revieee serve` that ends itself with SIGKILL at each thing it does for the first time, and is started again.
 
     python dying.py JOURNAL
+    python dying.py JOURNAL ENGINE      ends the engine in its stead: the process whose number is in this file
 
 Nothing is listed here: a *death* is an act of the lifecycle and a call of a port, of the store, of Docker or of GitHub,
 found by wrapping whatever is wired up. It dies when an act is decided on, in the middle of a call that takes long, and
@@ -96,9 +97,20 @@ class _Fate:
 
     def reach(self, act: str, call: str, when: str) -> None:
         death = Death(act, call, when)
-        if death not in self._died:
+        if death not in self._died and self.falls(death):
+            self._died.add(death)
             self._journal.add(death)
-            os.kill(os.getpid(), signal.SIGKILL)
+            self.strike(death)
+
+    def falls(self, death: Death) -> bool:
+        """Whether this is one to die of."""
+        del death
+        return True
+
+    def strike(self, death: Death) -> None:
+        """End the process."""
+        del death
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def decide(self, environment: Environment) -> Act:
         act = lifecycle.next_act(environment)
@@ -135,6 +147,29 @@ class _Fate:
                 self.wrap(owner, method, name)
 
 
+class _EnginesFate(_Fate):
+    """Ends the engine: at once when an act is decided on, and in order in the first thing that the act does there.
+
+    Args:
+        journal: of what it died of.
+        file: holds its process's number while it answers; whoever starts it again writes it anew.
+    """
+
+    def __init__(self, journal: Journal, file: Path) -> None:
+        super().__init__(journal)
+        self._file = file
+
+    def falls(self, death: Death) -> bool:
+        begun = any(one.act == death.act and one.when != DECIDED for one in self._died)
+        there = death.call.startswith(("docker ", "builder.")) and death.act != BESIDE and not begun
+        return (death.when == DECIDED or there) and self._file.exists()
+
+    def strike(self, death: Death) -> None:
+        pid = int(self._file.read_text())
+        self._file.unlink()
+        os.kill(pid, signal.SIGKILL if death.when == DECIDED else signal.SIGTERM)
+
+
 def _said(name: str, args: tuple[_Whatever, ...]) -> str:
     """Name a call by what it does, not by what it does it to; nothing for one that only reads."""
     if name == "docker.call":
@@ -149,9 +184,9 @@ def _said(name: str, args: tuple[_Whatever, ...]) -> str:
     return name
 
 
-def _arm(journal: Journal) -> None:
+def _arm(journal: Journal, engine: Path | None) -> None:
     """Wrap all that a control plane is wired with, before it begins."""
-    fate, build = _Fate(journal), BuildKitBuilder.build
+    fate, build = _EnginesFate(journal, engine) if engine else _Fate(journal), BuildKitBuilder.build
 
     async def noted(itself: BuildKitBuilder, request: BuildRequest, write: Write) -> _Whatever:
         image = await build(itself, request, write)
@@ -177,13 +212,13 @@ def _put(where: object, name: str, what: object) -> None:
     setattr(where, name, what)  # this process is forked for one life
 
 
-def _live(journal: Journal) -> None:
+def _live(journal: Journal, engine: Path | None) -> None:
     ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL)
-    _arm(journal)
+    _arm(journal, engine)
     serve.serve.main(args=[], prog_name="revieee serve")
 
 
-def _again_and_again(journal: Journal) -> int:
+def _again_and_again(journal: Journal, engine: Path | None) -> int:
     """Start it whenever it was killed; gives the exit code with which it ended otherwise."""
     signals = {signal.SIGTERM, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
@@ -192,7 +227,7 @@ def _again_and_again(journal: Journal) -> int:
         pid = os.fork()
         if not pid:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-            _live(journal)
+            _live(journal, engine)
         while signal.sigwait(signals) == signal.SIGTERM:
             stopping = True
             os.kill(pid, signal.SIGTERM)
@@ -202,4 +237,4 @@ def _again_and_again(journal: Journal) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_again_and_again(Journal(Path(sys.argv[1]))))
+    sys.exit(_again_and_again(Journal(Path(sys.argv[1])), Path(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from revieee.testing.github import DefaultHook, FileContent, NewRepository, Opening, PracticeGitHub, PullRequest
-from revieee.testing.serving import ControlPlane, Given, docker, free_port, until
+from revieee.testing.serving import ControlPlane, Given, free_port, until
 
 BOT = "revieee-bot"
 OWNER = "acme"
@@ -115,12 +115,12 @@ class Opened:
         if service:
             labels["revieee.service"] = service
         filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
-        return await docker("container", "ls", f"--format={form}", *filters)
+        return await self.plane.control.docker("container", "ls", f"--format={form}", *filters)
 
     async def left(self) -> dict[str, list[str]]:
         """List what the engine has of this environment alone, by kind; images are only known by the instance."""
         name = f"--filter=label=revieee.name={self.name}"
-        return {"containers": await docker("container", "ls", "--all", "--quiet", name)}
+        return {"containers": await self.plane.control.docker("container", "ls", "--all", "--quiet", name)}
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ from pathlib import Path
 from support.disks import small_disk
 
 _PATIENCE = 60.0
+_BRIDGE, _BRIDGE_ADDRESS = "rvtest0", "192.0.2.1/24"
+"""Documentation's addresses (RFC 5737), which nobody else on this machine has."""
 _SETTINGS = """version = 2
 root = "{folder}/croot"
 state = "{folder}/cstate"
@@ -22,7 +24,11 @@ address = "{folder}/containerd.sock"
 
 
 class PrivateDocker:
-    """One dockerd beside a containerd of its own. Its containers cannot be reached from outside its namespace."""
+    """One dockerd beside a containerd of its own. Its containers cannot be reached from outside its namespace.
+
+    Without a namespace it makes no firewall rules, and has a bridge of its own: its containers are reached from this
+    machine, and reach nothing else.
+    """
 
     def __init__(self, folder: Path, namespace: str) -> None:
         self.host = f"unix://{folder}/docker.sock"
@@ -39,7 +45,8 @@ class PrivateDocker:
         self._daemon = self.process(
             *("dockerd", "--host", self.host, "--containerd", str(folder / "containerd.sock")),
             *("--data-root", str(folder / "data"), "--exec-root", str(folder / "run")),
-            *("--pidfile", str(folder / "pid")),
+            *("--pidfile", str(folder / "pid"), "--shutdown-timeout", "1"),
+            *(() if self._namespace else ("--bridge", _BRIDGE, "--iptables=false")),
         )
         until = time.monotonic() + _PATIENCE
         while self._ask("version").returncode:
@@ -56,6 +63,21 @@ class PrivateDocker:
         self._end(kill=True)
         (self._folder / "pid").unlink()
 
+    def revive(self) -> bool:
+        """Start it again where somebody else ended it; gives whether that was so."""
+        if self._daemon is None or self._daemon.poll() is None:
+            return False
+        self._daemon = None
+        (self._folder / "pid").unlink(missing_ok=True)
+        self.start()
+        return True
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process, where it has no namespace of its own."""
+        assert self._daemon is not None
+        return self._daemon.pid
+
     def docker(self, *arguments: str, stdin: bytes = b"") -> str:
         """Run the docker command line on it."""
         done = self._ask(*arguments, stdin=stdin)
@@ -64,7 +86,7 @@ class PrivateDocker:
 
     def process(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a daemon in the namespace."""
-        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", *command]
+        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", *command] if self._namespace else list(command)
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(inside, stdout=log, stderr=log)
 
@@ -79,23 +101,30 @@ class PrivateDocker:
 
 
 @contextmanager
-def private_docker(image: str, *, disk: int = 0) -> Iterator[PrivateDocker]:
+def private_docker(image: str, *, disk: int = 0, reachable: bool = False) -> Iterator[PrivateDocker]:
     """Start an engine that has one image of the machine's usual one, and end it with all its containers.
 
     Args:
         image: its name.
         disk: bytes of the file system that its data has to itself; 0: it lies with everything else.
+        reachable: whether its containers are to be reached from this machine.
     """
-    namespace = f"docker{os.getpid()}"
+    namespace = "" if reachable else f"docker{os.getpid()}"
     # Not in pytest's own folder: what a killed run leaves mounted must not fail the clean-up of later ones.
     folder = Path(tempfile.mkdtemp(prefix="revieee-engine-"))
     engine = PrivateDocker(folder, namespace)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(_unmount, folder)
-        _run("ip", "netns", "add", namespace)
-        stack.callback(_run, "ip", "netns", "del", namespace)
-        _run("ip", "-n", namespace, "link", "set", "lo", "up")
+        if namespace:
+            _run("ip", "netns", "add", namespace)
+            stack.callback(_run, "ip", "netns", "del", namespace)
+            _run("ip", "-n", namespace, "link", "set", "lo", "up")
+        else:
+            _run("ip", "link", "add", "name", _BRIDGE, "type", "bridge")
+            stack.callback(_run, "ip", "link", "del", _BRIDGE)
+            _run("ip", "address", "add", _BRIDGE_ADDRESS, "dev", _BRIDGE)
+            _run("ip", "link", "set", _BRIDGE, "up")
         if disk:
             stack.enter_context(small_disk(folder / "data", disk))
         (folder / "containerd.toml").write_text(_SETTINGS.format(folder=folder))

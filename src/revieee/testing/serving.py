@@ -293,10 +293,19 @@ class ControlPlane:
 
     # ---- what there is
 
+    def on_engine(self, *arguments: str) -> tuple[str, ...]:
+        """Give the arguments with which the docker command line asks the engine that this control plane uses."""
+        host = self.given.settings.get("docker_host", "")
+        return (*(("--host", host) if host else ()), *arguments)
+
+    async def docker(self, *arguments: str) -> list[str]:
+        """Run the docker command line on its engine and give its lines."""
+        return await docker(*self.on_engine(*arguments))
+
     async def left(self) -> dict[str, list[str]]:
         """List all that the engine has with the label of this instance, by kind."""
         label = f"--filter=label=revieee.instance={self.instance}"
-        lists = await asyncio.gather(*(docker(*listing, label) for listing in LEFT.values()))
+        lists = await asyncio.gather(*(self.docker(*listing, label) for listing in LEFT.values()))
         return {kind: sorted(set(found)) for kind, found in zip(LEFT, lists, strict=True)}
 
     async def sweep(self) -> bool:
@@ -310,7 +319,7 @@ class ControlPlane:
         }
         for kind, removal in removals.items():
             if left[kind]:
-                await call(docker_client(), *removal, *left[kind])
+                await call(docker_client(), *self.on_engine(*removal, *left[kind]))
         return any(left.values())
 
     async def routes(self) -> list[str]:

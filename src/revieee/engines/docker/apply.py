@@ -8,8 +8,17 @@ from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
 from revieee.clients.http_probe import probe
 from revieee.engines.docker import networks, render
 from revieee.engines.docker.archive import pack
-from revieee.engines.docker.calls import ABSENT, BAD_REQUEST, BROKEN, CONFLICT, find, inspect, unless_gone
-from revieee.engines.docker.container import Container, asks_port, is_done, judge, moment, plain_words
+from revieee.engines.docker.calls import (
+    ABSENT,
+    BAD_REQUEST,
+    BROKEN,
+    CONFLICT,
+    engine_started,
+    find,
+    inspect,
+    unless_gone,
+)
+from revieee.engines.docker.container import Container, asks_port, is_done, judge, plain_words
 from revieee.engines.docker.filled import filled
 from revieee.engines.docker.listening import listening_words
 from revieee.engines.docker.names import Names
@@ -17,7 +26,7 @@ from revieee.model.policy import EngineOptions
 from revieee.model.resolve import ResolvedStack, Task
 from revieee.model.route import Endpoint
 from revieee.model.stack import Condition, Dependency
-from revieee.ports import Observed, Placement, Refused, RetryLater, ServiceState
+from revieee.ports import Observed, Placement, Refused, RetryLater, RetryWithinTime, ServiceState
 
 _WISH = {Condition.STARTED: "start", Condition.HEALTHY: "be healthy", Condition.COMPLETED: "end well"}
 
@@ -42,7 +51,7 @@ class Step:
         found = await asyncio.gather(*(find(self.client, self.placement, task.key) for task in self.tasks))
         self.containers = {task.key: one for task, one in zip(self.tasks, found, strict=True)}
         if any(one is not None and one.ended for one in found):
-            self.engine_started = await _engine_started(self.client)
+            self.engine_started = await engine_started(self.client)
         seen = await asyncio.gather(*(self._observe(task) for task in self.tasks))
         self.observed = {one.key: one for one in seen}
         if any(self._startable(task) for task in self.tasks):
@@ -77,7 +86,7 @@ class Step:
         container = self.containers[task.key]
         if container is None or container.status in {"created", "paused", "dead"}:
             return container is None or not container.unstartable
-        if container.stopped_by_us:
+        if container.stopped_by_us or self._is_cut_off(container):
             return True
         return container.ended and self._ended_with_the_engine(task, container)
 
@@ -93,7 +102,7 @@ class Step:
             for other in self.stack.tasks
             for one in other.requires
         )
-        return not (awaited and is_done(task, container))
+        return not (is_done(task, container) and (awaited or task.key in self.stack.completed))
 
     async def _create(self, task: Task) -> None:
         container = self.containers[task.key]
@@ -108,10 +117,14 @@ class Step:
         self.containers[task.key] = await self._created(task, body)
 
     def _is_lost(self, container: Container) -> bool:
-        """Whether it can never run again: half removed, or its network is gone and was made anew."""
+        """Whether it can never serve again: half removed, or its network is gone and was made anew."""
         known = container.networks.get(Names(self.placement).network)
         elsewhere = not container.running and bool(known) and known != self.network
-        return container.status == "dead" or elsewhere
+        return container.status == "dead" or elsewhere or self._is_cut_off(container)
+
+    def _is_cut_off(self, container: Container) -> bool:
+        """Whether it runs, and somebody took it off its network."""
+        return container.running and Names(self.placement).network not in container.networks
 
     async def _created(self, task: Task, body: render.Value) -> Container | None:
         """Create a container; one that is there already (we crashed, or timed out) is taken as it is."""
@@ -154,15 +167,15 @@ class Step:
         container = self.containers[task.key]
         if container is None:
             return Observed(key=task.key, state=ServiceState.ABSENT)
-        if container.status == "created" and task.service.files and not task.service.read_only:
-            archive = pack(task.service.files)
-            await self.client.call("PUT", "containers", container.id, "archive", query={"path": "/"}, body=archive)
-        order = "unpause" if container.status == "paused" else "start"
-        if container.status != "running":
-            try:
+        try:
+            if container.status == "created" and task.service.files and not task.service.read_only:
+                archive = pack(task.service.files)
+                await self.client.call("PUT", "containers", container.id, "archive", query={"path": "/"}, body=archive)
+            if container.status != "running":
+                order = "unpause" if container.status == "paused" else "start"
                 await self.client.call("POST", "containers", container.id, order)
-            except DockerAnswered as error:
-                return await self._unstarted(task, container, error)
+        except DockerAnswered as error:
+            return await self._unstarted(task, container, error)
         if container.stopped_by_us:
             name = Names(self.placement).container(task.key)
             await self.client.call("POST", "containers", container.id, "rename", query={"name": name})
@@ -174,7 +187,8 @@ class Step:
             return Observed(key=task.key, state=ServiceState.FAILED, exit_code=127, words=plain_words(error.message))
         if container.status == "created":
             await unless_gone(self.client, "DELETE", "containers", container.id, query={"force": True, "v": True})
-        raise RetryLater(f"Docker could not start service {task.service.name}: {error.message}", delay=1.0)
+        again = RetryLater if out_of_room(error.message) else RetryWithinTime
+        raise again(f"Docker could not start service {task.service.name}: {error.message}", delay=1.0)
 
     def _told(self, task: Task) -> Observed:
         """What stands and waits, waits for something."""
@@ -185,12 +199,3 @@ class Step:
         name = self.stack.task(blocker.service).service.name
         words = f"waits for {name} to {_WISH[blocker.condition]}"
         return replace(seen, state=ServiceState.WAITING, words=words)
-
-
-async def _engine_started(client: DockerClient) -> float | None:
-    """Tell since when this engine runs: it makes its default bridge anew at every start. None where it has none."""
-    try:
-        bridge = await client.call("GET", "networks", "bridge")
-    except DockerAnswered:
-        return None
-    return moment(bridge.get("Created"))

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from revieee.clients.docker import DockerAnswered, DockerClient, DockerForbidden, DockerSilent, Json
-from revieee.engines.docker.container import Container, read
+from revieee.clients.docker import DockerAnswered, DockerClient, DockerForbidden, DockerSilent, Json, out_of_room
+from revieee.engines.docker.container import Container, moment, read
 from revieee.engines.docker.names import ENVIRONMENT, INSTANCE, Names
-from revieee.ports import Fault, Placement, RetryLater
+from revieee.ports import Fault, Placement, RetryLater, RetryWithinTime
 
 BAD_REQUEST = 400
 ABSENT = 404
@@ -34,7 +34,8 @@ def told(doing: str) -> Iterator[None]:
         words = "The Docker engine's socket is closed to this user: run Revieee as root or in the group docker."
         raise Fault(words) from error
     except DockerAnswered as error:
-        raise RetryLater(f"The Docker engine could not {doing}: {error.message}", delay=_SOON) from error
+        again = RetryLater if out_of_room(error.message) else RetryWithinTime
+        raise again(f"The Docker engine could not {doing}: {error.message}", delay=_SOON) from error
 
 
 def by_labels(*labels: str) -> dict[str, str]:
@@ -83,3 +84,12 @@ async def unless_gone(client: DockerClient, method: str, *path: str, query: Mapp
     except DockerAnswered as error:
         if error.status != ABSENT:
             raise
+
+
+async def engine_started(client: DockerClient) -> float | None:
+    """Tell since when this engine runs: it makes its default bridge anew at every start. None where it has none."""
+    try:
+        bridge = await client.call("GET", "networks", "bridge")
+    except DockerAnswered:
+        return None
+    return moment(bridge.get("Created"))

@@ -3,7 +3,16 @@
 from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
 from revieee.engines.docker import networks, render
 from revieee.engines.docker.archive import pack
-from revieee.engines.docker.calls import ABSENT, BAD_REQUEST, BROKEN, CONFLICT, find, inspect
+from revieee.engines.docker.calls import (
+    ABSENT,
+    BAD_REQUEST,
+    BROKEN,
+    CONFLICT,
+    engine_started,
+    find,
+    inspect,
+    unless_gone,
+)
 from revieee.engines.docker.container import Container, judge_hook, plain_words
 from revieee.engines.docker.filled import filled
 from revieee.engines.docker.names import Names
@@ -19,10 +28,15 @@ async def run(
 ) -> Observed:
     """Start a hook's container if it is not there, and tell how it is.
 
+    One that a restart of the engine (or of the machine) cut off is run anew.
+
     Raises:
         Refused: the engine does not take it.
     """
     container = await find(client, placement, hook.name)
+    if container is not None and await _cut_off(client, container):
+        await unless_gone(client, "DELETE", "containers", container.id, query={"force": True, "v": True})
+        container = None
     if container is None:
         container = await _create(client, placement, stack, hook, options)
     if container is not None and (container.status != "created" or container.unstartable):
@@ -39,6 +53,14 @@ async def run(
             words = plain_words(error.message)
             return Observed(key=hook.name, state=ServiceState.FAILED, exit_code=_CANNOT_RUN, words=words)
     return Observed(key=hook.name, state=ServiceState.STARTING)
+
+
+async def _cut_off(client: DockerClient, container: Container) -> bool:
+    """Whether it failed before this engine began, and nobody saw that: whoever sees a hook fail asks no more of it."""
+    if not container.ended or container.exit_code == 0:
+        return False
+    started = await engine_started(client)
+    return started is not None and container.finished < started
 
 
 async def _create(

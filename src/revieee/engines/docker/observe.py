@@ -5,13 +5,15 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping
 
 from revieee.clients.docker import DockerClient, DockerError, Json, lines
-from revieee.engines.docker.calls import by_labels
+from revieee.engines.docker.calls import by_labels, engine_started
 from revieee.engines.docker.names import INSTANCE, KEY, PORT, STOPPED, environment_of
 from revieee.ports import Presence
 
 _EVENTS = ("create", "start", "die", "oom", "kill", "stop", "destroy", "pause", "unpause", "health_status")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
+_UNKNOWN: float | None = -1.0
+"""Stands for when the engine began, before it was asked."""
 
 
 async def observe_all(client: DockerClient, instance: str) -> Mapping[int, Presence]:
@@ -45,7 +47,7 @@ def sort_out(
     return {
         whose: Presence(
             keys=frozenset(_key(one) for one in mine),
-            running=frozenset(_key(one) for one in mine if one.get("State") in {"running", "paused"}),
+            running=frozenset(_key(one) for one in mine if _serves(one)),
             completed=frozenset(_key(one) for one in mine if one["Id"] in done),
             networks=frozenset(str(one["Name"]) for one in sorted_[1].get(whose, ())),
             volumes=frozenset(str(one["Name"]) for one in sorted_[2].get(whose, ())),
@@ -68,6 +70,12 @@ def _key(container: Json) -> str:
     return str(container["Labels"].get(KEY) or container["Id"])
 
 
+def _serves(container: Json) -> bool:
+    """What somebody paused, or took off its network, runs on and answers nobody."""
+    networks = (container.get("NetworkSettings") or {}).get("Networks")
+    return container.get("State") == "running" and bool(networks)
+
+
 def _counts_as_completed(container: Json) -> bool:
     """A task with a URL never completes, and one that we stopped did not end by itself."""
     exposed = (container.get("Labels") or {}).get(PORT)
@@ -75,12 +83,19 @@ def _counts_as_completed(container: Json) -> bool:
 
 
 async def events(client: DockerClient, instance: str) -> AsyncIterator[int]:
-    """Give the ids of environments whose containers change, for ever; while the engine is away, nothing."""
+    """Give the ids of environments whose containers change, for ever; while the engine is away, nothing.
+
+    When it began anew, all of them have changed: what it ended may look as if it had done all it had to.
+    """
     query = {"filters": {"label": [f"{INSTANCE}={instance}"], "type": ["container"], "event": list(_EVENTS)}}
-    pause = _FIRST_PAUSE
+    pause, known = _FIRST_PAUSE, _UNKNOWN
     while True:
         try:
             async with client.stream("GET", "events", query=query) as pieces:
+                if (started := await engine_started(client)) != known:
+                    for one in await _with_containers(client, instance):
+                        yield one
+                    known = started
                 async for event in lines(pieces):
                     pause = _FIRST_PAUSE
                     whose = environment_of((event.get("Actor") or {}).get("Attributes"))
@@ -90,3 +105,8 @@ async def events(client: DockerClient, instance: str) -> AsyncIterator[int]:
             pass
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+async def _with_containers(client: DockerClient, instance: str) -> Collection[int]:
+    query = by_labels(f"{INSTANCE}={instance}")
+    return _by_environment(await client.call("GET", "containers", "json", query={"all": True, **query})).keys()
