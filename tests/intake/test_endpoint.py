@@ -15,6 +15,7 @@ from starlette.types import Message
 from revieee.intake import endpoint
 from revieee.intake.endpoint import MAX_BODY, webhook_route
 from revieee.model.delivery import Delivery
+from revieee.ports import RetryLater
 
 SECRET = "the secret"
 NEW_SECRET = "the next secret"
@@ -25,10 +26,11 @@ ID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 class Inbox:
     stored: list[Delivery] = field(default_factory=list)
     failing: bool = False
+    error: Exception = field(default_factory=lambda: OSError("the disk is full"))
 
     async def store(self, delivery: Delivery) -> bool:
         if self.failing:
-            raise OSError("the disk is full")
+            raise self.error
         new = delivery.id not in {one.id for one in self.stored}
         if new:
             self.stored.append(delivery)
@@ -242,6 +244,17 @@ async def test_what_cannot_be_stored_is_503_and_can_be_sent_again(
     assert "disk" not in answer.text
     inbox.failing = False
     assert (await send(http, opened)).status_code == 202
+
+
+async def test_a_database_that_is_away_is_a_sentence_in_the_log(
+    http: httpx.AsyncClient, inbox: Inbox, opened: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.error = RetryLater("The database did not answer.")
+    inbox.failing = True
+    assert (await send(http, opened)).status_code == 503
+    (said,) = [one for one in caplog.records if "could not be stored" in one.getMessage()]
+    assert "The database did not answer." in said.getMessage()
+    assert not said.exc_info
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("  ",), ("good", ""), ("a", "b", "c")])

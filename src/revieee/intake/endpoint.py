@@ -17,6 +17,7 @@ from starlette.routing import Route
 from revieee.intake import payloads
 from revieee.model.delivery import Delivery
 from revieee.model.github import Malformed, Part
+from revieee.ports import RetryLater
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +104,10 @@ async def _delivery(request: Request, keys: Sequence[bytes], clock: Clock) -> De
 async def _stored(delivery: Delivery, store_delivery: Store) -> Response:
     try:
         new = await store_delivery(delivery)
-    except Exception:
-        log.exception("delivery %s (%s) could not be stored", delivery.id, delivery.event)
+    except Exception as error:
+        # The database's being away says enough in a sentence, and may be said a thousand times.
+        trace = not isinstance(error, RetryLater)
+        log.warning("delivery %s (%s) could not be stored: %s", delivery.id, delivery.event, error, exc_info=trace)
         words = "The delivery could not be stored. Send it again later.\n"
         return PlainTextResponse(words, 503, headers={"Retry-After": "10"})
     if delivery.event == "ping":
