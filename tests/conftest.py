@@ -16,35 +16,66 @@ from support.docker import BaseImages, DockerError, docker, everything
 
 _ENGINE_FIXTURES = {"base_images", "docker_engine_ready"}
 _SLOW_FIXTURES = _ENGINE_FIXTURES | {"mariadb_server", "nginx", "postgresql_server", "screenshot"}
+_FAULTS = Path(__file__).parent / "faults"
+_BEFORE, _LEFT = pytest.StashKey[set[str]](), pytest.StashKey[list[str]]()
 _PAYLOADS = Path(__file__).parents[2] / "shared" / "github" / "payloads"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is slow; one process runs all of it that uses the machine's engine, and one the rest (bin/test)."""
+    """Mark what is slow, and say what one process runs in its order: see bin/test.
+
+    What asks for the machine's engine is in two groups, since it mostly waits. What has its addresses, its limits or
+    its load to itself lies in one of them, or has an engine of its own.
+    """
     on_engine = {item.path for item in items if _asks_for(item, _ENGINE_FIXTURES)}
     for item in items:
         if _asks_for(item, _SLOW_FIXTURES):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.xdist_group("engine" if item.path in on_engine else "apart"))
+            group = "apart" if item.path not in on_engine else "faults" if item.path.parent == _FAULTS else "engine"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def _asks_for(item: pytest.Item, fixtures: set[str]) -> bool:
     return not fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """In CI, where nobody else uses the engine, note what it has before the first test."""
+    if os.environ.get("CI") and not hasattr(session.config, "workerinput"):
+        session.config.stash[_BEFORE] = _everything()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that leaves something on the engine."""
+    before = session.config.stash.get(_BEFORE, None)
+    session.config.stash[_LEFT] = sorted(_everything() - before) if before is not None else []
+    if session.config.stash[_LEFT]:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Tell what was left."""
+    if left := config.stash.get(_LEFT, []):
+        terminalreporter.write_line(f"FAILED: left on the Docker engine: {', '.join(left)}", red=True)
+
+
+def _everything() -> set[str]:
+    """Name all that the engine has; nothing where there is none."""
+    try:
+        return everything()
+    except (OSError, DockerError):
+        return set()
+
+
 @pytest.fixture(scope="session")
-def docker_engine_ready() -> Iterator[None]:
-    """A Docker engine answers. In CI, where nobody else uses it, a test that leaves something on it fails the run."""
+def docker_engine_ready() -> None:
+    """A Docker engine answers."""
     try:
         docker("version")
     except (OSError, DockerError) as error:
         pytest.fail(f"no Docker engine answers: run `bin/test`, or `bin/engine start` first ({error})", pytrace=False)
-    before = everything()
-    yield
-    left = everything() - before
-    assert not (left and os.environ.get("CI")), f"left on the Docker engine: {sorted(left)}"
 
 
 @pytest.fixture(scope="session")
