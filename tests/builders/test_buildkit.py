@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import pytest
 
 from builders.conftest import Yard
 from revieee.builders.buildkit import BuilderOptions, BuildKitBuilder
-from revieee.builders.limits import BuildLimits
 from revieee.model.stack import Build
 from revieee.ports import BuildRequest, Fault, Refused, RetryLater, Severity
 from support.docker import docker
@@ -315,44 +313,6 @@ async def test_images_of_environments_are_not_built_upon(yard: Yard, dockerfile:
 
     with pytest.raises(Refused, match="built for an environment"):
         await yard.build(dockerfile.format(image=f"{prefix}/acme/shop/web:main", prefix=prefix))
-
-
-@pytest.fixture
-def restored_limits() -> object:
-    """What the engine's builds were limited to is put back."""
-    names = ("memory/docker/buildkit/memory.limit_in_bytes", "cpu/docker/buildkit/cpu.cfs_quota_us")
-    paths = [Path("/sys/fs/cgroup") / name for name in names]
-    before = {path: path.read_text() for path in paths if path.exists()}
-    yield
-    for path, value in before.items():
-        path.write_text(value if len(value) < 16 else "-1")
-
-
-@pytest.mark.usefixtures("restored_limits")
-async def test_steps_run_under_the_limit_on_all_builds(yard: Yard) -> None:
-    limits = BuildLimits(memory=16 << 30, cpus=float(os.cpu_count() or 1))
-    builder = yard.builder(limits=limits)
-
-    request = yard.request("FROM FRESH\nRUN cat /proc/self/cgroup\n")
-    await builder.build(request, yard.write)
-
-    place = builder._place
-    if place is None:
-        pytest.skip("this engine runs steps beside containers")
-    assert f":{place.group}/".encode() in yard.output
-    group = Path("/sys/fs/cgroup/memory") / place.group.lstrip("/")
-    if group.exists():
-        assert (group / "memory.limit_in_bytes").read_text().strip() == str(16 << 30)
-    assert {finding.severity for finding in await builder.check()} == {Severity.GOOD}
-
-
-@pytest.mark.usefixtures("restored_limits")
-async def test_a_step_that_takes_more_memory_than_builds_have_is_killed(yard: Yard) -> None:
-    builder = yard.builder(limits=BuildLimits(memory=64 << 20, cpus=1.0))
-    request = yard.request("FROM FRESH\nRUN x=0123456789abcdef; while true; do x=$x$x; done\n")
-
-    with pytest.raises(Refused, match=r"Dockerfile:\d: RUN .* memory limit of builds"):
-        await builder.build(request, yard.write)
 
 
 async def test_an_engine_that_is_not_there(tmp_path: Path) -> None:

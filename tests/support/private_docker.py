@@ -30,11 +30,11 @@ class PrivateDocker:
     machine, and reach nothing else.
     """
 
-    def __init__(self, folder: Path, namespace: str) -> None:
+    def __init__(self, folder: Path, namespace: str, *more: str) -> None:
         self.host = f"unix://{folder}/docker.sock"
         self.data = folder / "data"
         self._folder = folder
-        self._namespace = namespace
+        self._namespace, self._more = namespace, more
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,6 +47,7 @@ class PrivateDocker:
             *("--data-root", str(folder / "data"), "--exec-root", str(folder / "run")),
             *("--pidfile", str(folder / "pid"), "--shutdown-timeout", "1"),
             *(() if self._namespace else ("--bridge", _BRIDGE, "--iptables=false")),
+            *self._more,
         )
         until = time.monotonic() + _PATIENCE
         while self._ask("version").returncode:
@@ -101,18 +102,21 @@ class PrivateDocker:
 
 
 @contextmanager
-def private_docker(image: str, *, disk: int = 0, reachable: bool = False) -> Iterator[PrivateDocker]:
+def private_docker(
+    image: str, *, disk: int = 0, reachable: bool = False, cgroup_parent: str = ""
+) -> Iterator[PrivateDocker]:
     """Start an engine that has one image of the machine's usual one, and end it with all its containers.
 
     Args:
         image: its name.
         disk: bytes of the file system that its data has to itself; 0: it lies with everything else.
         reachable: whether its containers are to be reached from this machine.
+        cgroup_parent: the control group of its containers and builds; empty: the one that all engines have.
     """
     namespace = "" if reachable else f"docker{os.getpid()}"
     # Not in pytest's own folder: what a killed run leaves mounted must not fail the clean-up of later ones.
     folder = Path(tempfile.mkdtemp(prefix="revieee-engine-"))
-    engine = PrivateDocker(folder, namespace)
+    engine = PrivateDocker(folder, namespace, *(("--cgroup-parent", cgroup_parent) if cgroup_parent else ()))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(_unmount, folder)
