@@ -104,6 +104,24 @@ def test_an_image_of_another_environment_is_seen_or_refused(text: str) -> None:
         assert "Dockerfile:" in str(refused)  # noqa: PT017  # either is right
 
 
+@pytest.mark.parametrize("name", ["TARGETOS", "TARGETPLATFORM", "BUILDARCH", "TARGETVARIANT", "TARGETSTAGE"])
+def test_an_argument_that_buildkit_sets_by_itself_has_the_value_that_is_given(name: str) -> None:
+    for text in (f"FROM ${name}\n", f"FROM ${{{name}:-a}}\n", f"ARG B=${name}\nFROM $B\n"):
+        assert read(text, "Dockerfile").images({name: OTHERS}) == (OTHERS,)
+
+
+@pytest.mark.parametrize("value", ["$X", "'a'", "a" * 501], ids=["variable", "quoted", "long"])
+def test_where_such_a_value_cannot_be_told_the_image_is_refused(value: str) -> None:
+    with pytest.raises(Refused, match=r"Dockerfile:1: the image .* cannot be told"):
+        read("FROM a$TARGETOS\n", "Dockerfile").images({"TARGETOS": value})
+
+
+@pytest.mark.parametrize("text", ["FROM ${TARGETSTAGE:-a}\n", "FROM a${TARGETSTAGE:+b}\n"])
+def test_whether_buildkit_sets_an_argument_is_not_guessed(text: str) -> None:
+    with pytest.raises(Refused, match=r"Dockerfile:1: the image .* cannot be told"):
+        read(text, "Dockerfile").images({})
+
+
 @pytest.mark.parametrize(
     ("text", "images"),
     [

@@ -46,3 +46,11 @@ async def test_a_service_of_this_machine_is_not_asked_until_it_is_allowed(yard: 
         with pytest.raises(Refused):
             await yard.builder(registries=(host,)).build(request, yard.write)
         assert asked, "without the rule it would have been"
+
+
+async def test_nor_by_an_argument_that_buildkit_would_set_itself(yard: Yard) -> None:
+    async with registry() as (host, asked):
+        request = yard.request("FROM $TARGETOS\n", args=(("TARGETOS", f"{host}/x"),))
+        with pytest.raises(Refused, match=rf"Dockerfile: The image {host}/x is at the registry {host}"):
+            await yard.builder().build(request, yard.write)
+        assert asked == []

@@ -21,6 +21,9 @@ _VALUELESS = frozenset({"--link", "--parents", "--keep-git-dir", "--unpack"})
 _NESTED = 8
 _LONGEST = 500
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+_PLATFORM = ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
+_PREDEFINED = ("TARGETSTAGE", *(f"{side}{what}" for side in ("TARGET", "BUILD") for what in _PLATFORM))
+"""Arguments that ``FROM`` sees undeclared (BuildKit's ``dockerfile2llb``; which of them, depends on its version)."""
 
 
 @dataclass(slots=True)
@@ -77,7 +80,7 @@ def images(
 def _stages(instructions: tuple[Instruction, ...], args: Mapping[str, str], file: str) -> list[_Stage]:
     stages: list[_Stage] = []
     names: dict[str, int] = {}
-    values = _platforms()
+    values = _predefined(args)
     for outer in instructions:
         one = outer.inner
         where = f"{file}:{one.line}"
@@ -131,16 +134,17 @@ def _reference(text: str, where: str) -> str:
     return text
 
 
-def _platforms() -> dict[str, str | None]:
-    """Give what BuildKit sets by itself; the engine is on this machine."""
+def _predefined(args: Mapping[str, str]) -> dict[str, str | None]:
+    """Give what BuildKit sets by itself unless it is given; the engine is on this machine."""
     machine = _MACHINES.get(platform.machine())
-    if machine is None:
-        return {}
-    return {
-        f"{side}{what}": value
-        for side in ("TARGET", "BUILD")
-        for what, value in (("PLATFORM", f"linux/{machine}"), ("OS", "linux"), ("ARCH", machine))
-    }
+    usual = {"PLATFORM": f"linux/{machine}", "OS": "linux", "ARCH": machine} if machine else {}
+    own = {f"{side}{what}": value for side in ("TARGET", "BUILD") for what, value in usual.items()}
+    return {name: _certain(args.get(name, own.get(name))) for name in _PREDEFINED}
+
+
+def _certain(value: str | None) -> str | None:
+    """Give an argument's value as BuildKit puts it in, or None where that cannot be told."""
+    return None if value is None or len(value) > _LONGEST or _ODD.search(value) else value
 
 
 def _declare(argument: str, values: dict[str, str | None], args: Mapping[str, str]) -> None:
@@ -156,7 +160,7 @@ def _declare(argument: str, values: dict[str, str | None], args: Mapping[str, st
         given = _unquoted(default, values)
     else:
         given = None if name in values else ""
-    values[name] = None if given is None or len(given) > _LONGEST or _ODD.search(given) else given
+    values[name] = _certain(given)
 
 
 def _unquoted(text: str, values: Mapping[str, str | None]) -> str:
