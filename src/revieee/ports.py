@@ -1,7 +1,6 @@
 """The ports: what the rooms ask of the world outside, and the errors that say what the caller does next.
 
-An adapter implements one of these protocols in its own room; :mod:`revieee.wiring` puts it in. Engines come through
-the entry points of the group ``revieee.engines``, the built-in ones by the same door as anyone else's.
+Adapters implement them in rooms of their own; :mod:`revieee.wiring` puts them in. Engines, ours too, are entry points.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -121,6 +120,8 @@ class BuildRequest:
     """Ask the registry for newer base images first."""
     online: bool = True
     """Whether its steps have a network, and may fetch."""
+    own: bool = True
+    """Whether it is of the repository's own people, who may have what the operator's registry login gives."""
     queued: Callable[[int], Awaitable[None]] | None = field(default=None, compare=False)
     """Is told the environment's place while it waits for its turn, and 0 when it waits no more."""
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -335,10 +336,9 @@ class Reporter(Protocol):
 
         Raises:
             RetryLater: the forge is slow, limited or down; nothing is lost by trying again.
-            ReportedInPart: likewise, with what got through; to be kept for the next attempt.
             Refused: there is no such pull request any more.
             Fault: the credentials do not allow it.
-            ReportFault: likewise, with what got through; to be kept for the next attempt.
+            ReportedInPart, ReportFault: as these, with what got through; to be kept for the next attempt.
         """
 
     async def check(self) -> Sequence[Finding]:

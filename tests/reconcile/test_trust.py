@@ -89,13 +89,13 @@ async def test_an_approved_stranger_builds_apart_and_without_network(
     environment = await approve(control)
     assert environment.live is not None
     assert not environment.live.trusted
-    assert [(one.online, one.cache_scope) for one in requests] == [(False, "7 stranger")]
+    assert [(one.online, one.own, one.cache_scope) for one in requests] == [(False, False, "7 stranger")]
     assert "Approved by maintainer." in words.comment(view(control))
 
 
 async def test_the_repositorys_own_code_builds_with_network(control: Plane, requests: list[BuildRequest]) -> None:
     await control.settle(facts())
-    assert [(one.online, one.cache_scope) for one in requests] == [(True, "7 own")]
+    assert [(one.online, one.own, one.cache_scope) for one in requests] == [(True, True, "7 own")]
 
 
 async def test_an_approved_stranger_has_lower_limits(control: Plane) -> None:

@@ -71,12 +71,19 @@ class _Plan:
     """One build, ready to be run."""
 
     request: BuildRequest
+    scratch: Path
+    """A folder of its own."""
     context: Path
     dockerfile: Dockerfile
     ignored: str | None
     """The content of ``<dockerfile>.dockerignore``, where there is one."""
     args: tuple[tuple[str, str], ...]
     notices: tuple[str, ...]
+
+    @property
+    def home(self) -> Path | None:
+        """The home of docker's clients: one without a registry login for strangers; None is the operator's."""
+        return None if self.request.own else self.scratch / "home"
 
 
 class BuildKitBuilder:
@@ -103,11 +110,14 @@ class BuildKitBuilder:
         """
         async with self._queue.turn(request.cache_scope, request.environment, request.queued):
             client = await self._ready()
-            plan = await asyncio.to_thread(_plan, request)
-            if plan.notices:
-                await write("".join(f"{notice}\n" for notice in plan.notices).encode())
-            await self._bases(client, plan, write)
-            return await self._inspect(await self._run(client, plan, write), request)
+            checkout = request.folder  # what lies beside it under its name is cleared with it, also after a crash
+            with tempfile.TemporaryDirectory(dir=checkout.parent, prefix=f"{checkout.name}.build-") as scratch:
+                plan = await asyncio.to_thread(_plan, request, Path(scratch))
+                if plan.notices:
+                    await write("".join(f"{notice}\n" for notice in plan.notices).encode())
+                await self._bases(client, plan, write)
+                image = await self._run(client, plan, write)
+            return await self._inspect(image, request)
 
     def queue(self) -> tuple[Waiting, ...]:
         """Give the builds that wait, in the order of their turns."""
@@ -201,9 +211,9 @@ class BuildKitBuilder:
                 continue
             await write(f"Asking for a newer {image}\n".encode())
             former = await self._found(image)
-            command = pull_command(client, image, host=self._options.host, timeout=self._options.time_limit)
+            host, limit = self._options.host, self._options.time_limit
             try:
-                ended = await run(command)
+                ended = await run(pull_command(client, image, host=host, timeout=limit, home=plan.home))
             except TimedOut:
                 ended = Ended(code=1, output=b"", errors=b"it took too long\n")
             if not ended.good:
@@ -254,12 +264,8 @@ class BuildKitBuilder:
                 raise Refused(words, log=progress.tail)
             await write(chunk)
 
-        checkout = plan.request.folder  # what lies beside it under its name is cleared with it, also after a crash
-        with (
-            tempfile.TemporaryDirectory(dir=checkout.parent, prefix=f"{checkout.name}.build-") as scratch,
-            secret_files(plan.request.secrets) as secrets,
-        ):
-            order = replace(self._order(plan, Path(scratch)), secrets=secrets)
+        with secret_files(plan.request.secrets) as secrets:
+            order = replace(self._order(plan), secrets=secrets)
             command = build_command(client, order, host=self._options.host, timeout=self._options.time_limit)
             try:
                 code = await stream(command, receive)
@@ -271,17 +277,17 @@ class BuildKitBuilder:
                 raise await judged(self._options.host, plan.dockerfile, progress)
             return order.image_id_file.read_text(encoding="ascii").strip()
 
-    def _order(self, plan: _Plan, scratch: Path) -> Order:
+    def _order(self, plan: _Plan) -> Order:
         """Put the Dockerfile beside the context, so that nothing in the context changes."""
-        dockerfile = scratch / "Dockerfile"
+        dockerfile = plan.scratch / "Dockerfile"
         dockerfile.write_bytes(plan.dockerfile.text.encode("utf-8", "surrogateescape"))
         if plan.ignored is not None:
-            (scratch / "Dockerfile.dockerignore").write_bytes(plan.ignored.encode("utf-8", "surrogateescape"))
+            (plan.scratch / "Dockerfile.dockerignore").write_bytes(plan.ignored.encode("utf-8", "surrogateescape"))
         scope = hashlib.sha256(f"{self._options.instance} {plan.request.cache_scope}".encode()).hexdigest()[:32]
         return Order(
             context=plan.context,
             dockerfile=dockerfile,
-            image_id_file=scratch / "image",
+            image_id_file=plan.scratch / "image",
             tags=plan.request.tags,
             labels=(
                 ("revieee.environment", str(plan.request.environment)),
@@ -292,6 +298,7 @@ class BuildKitBuilder:
             target=plan.request.build.target,
             cgroup_parent=self._place.option if self._place and not self._options.limits.none else None,
             network=None if plan.request.online else "none",
+            home=plan.home,
         )
 
     async def _inspect(self, image: str, request: BuildRequest) -> Image:
@@ -314,7 +321,7 @@ class BuildKitBuilder:
         )
 
 
-def _plan(request: BuildRequest) -> _Plan:
+def _plan(request: BuildRequest, scratch: Path) -> _Plan:
     """Read what the build needs from the checkout.
 
     Raises:
@@ -336,6 +343,7 @@ def _plan(request: BuildRequest) -> _Plan:
     args, notices = _args(build.args)
     return _Plan(
         request=request,
+        scratch=scratch,
         context=context,
         dockerfile=dockerfile,
         ignored=ignored,

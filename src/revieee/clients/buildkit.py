@@ -24,10 +24,12 @@ _PLUGIN_FOLDERS = (
 _VERSION = re.compile(r"version (\d+)\.(\d+)")
 _FIRST_WITHOUT = 23
 """The first version of docker whose client has no BuildKit of its own."""
+_HOMES = ("HOME", "DOCKER_CONFIG")
+"""Where clients look for registry logins: version 20.10 reads ``$HOME/.dockercfg`` whatever ``DOCKER_CONFIG`` says, and
+without ``HOME`` they take the home that passwd(5) names."""
 _PASSED_ON = (
     "PATH",
-    "HOME",
-    "DOCKER_CONFIG",
+    *_HOMES,
     "DOCKER_CERT_PATH",
     "DOCKER_TLS_VERIFY",
     "SSL_CERT_FILE",
@@ -72,6 +74,8 @@ class Order:
     cache's key, and nothing else that a client can say is (BuildKit, ``ExecOp.CacheMap``)."""
     secrets: tuple[tuple[str, int], ...] = ()
     """(id, descriptor of an open file with the value): passed on to the client, and to nobody else."""
+    home: Path | None = None
+    """An empty folder in place of our own home, so that the client has no registry login; None is ours."""
 
 
 async def find(candidates: Sequence[str] = ()) -> Client | None:
@@ -98,8 +102,13 @@ async def find(candidates: Sequence[str] = ()) -> Client | None:
     return None
 
 
-def environment(host: str = "") -> dict[str, str]:
-    """Give what a docker client sees of our environment, with the engine at ``host`` (empty: docker's default)."""
+def environment(host: str = "", home: Path | None = None) -> dict[str, str]:
+    """Give what a docker client sees of our environment.
+
+    Args:
+        host: where the engine listens; empty is docker's default.
+        home: as in :class:`Order`.
+    """
     ours = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     fixed = {
         "DOCKER_BUILDKIT": "1",
@@ -107,7 +116,8 @@ def environment(host: str = "") -> dict[str, str]:
         "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",  # they would make every image id a new one
         "BUILDX_GIT_INFO": "0",
     }
-    return ours | fixed | ({"DOCKER_HOST": host} if host else {})
+    homes = {} if home is None else dict.fromkeys(_HOMES, str(home))
+    return ours | fixed | homes | ({"DOCKER_HOST": host} if host else {})
 
 
 def build_command(client: Client, order: Order, *, host: str = "", timeout: float | None = None) -> Command:
@@ -131,18 +141,19 @@ def build_command(client: Client, order: Order, *, host: str = "", timeout: floa
         options.append(f"--network={order.network}")
     return Command(
         arguments=(*client.build, "build", *options, "--", str(order.context)),
-        environment=environment(host),
+        environment=environment(host, order.home),
         timeout=timeout,
         descriptors=tuple(number for _, number in order.secrets),
         grace=0,  # BuildKit ends the steps when the connection breaks; a client that is asked politely may linger
     )
 
 
-def pull_command(client: Client, image: str, *, host: str = "", timeout: float | None = None) -> Command:
-    """Render a pull of one image."""
-    return Command(
-        arguments=(client.docker, "pull", "--quiet", "--", image), environment=environment(host), timeout=timeout
-    )
+def pull_command(
+    client: Client, image: str, *, host: str = "", timeout: float | None = None, home: Path | None = None
+) -> Command:
+    """Render a pull of one image; ``home`` as in :class:`Order`."""
+    arguments = (client.docker, "pull", "--quiet", "--", image)
+    return Command(arguments=arguments, environment=environment(host, home), timeout=timeout)
 
 
 def image_labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

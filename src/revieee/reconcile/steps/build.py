@@ -160,6 +160,7 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         cache_scope=_scope(turn),
         refresh=checkout.refresh,
         online=turn.environment.trusted or parts.policy.stranger_builds_online,
+        own=turn.environment.trusted,
         queued=queued,
         secrets=turn.given(release).values,
     )
