@@ -26,7 +26,8 @@ NOTHING = "127.0.0.1:1/nothing:1"
 
 async def test_the_image_and_what_is_known_of_it(yard: Yard) -> None:
     image = await yard.build(
-        "FROM BASE\nEXPOSE 9000 8080/tcp 53/udp\nVOLUME /data /var/lib/x\nHEALTHCHECK CMD true\nCMD sleep 1\n"
+        "FROM BASE\nEXPOSE 9000 8080/tcp 53/udp\nVOLUME /data /var/lib/x\n"
+        "HEALTHCHECK --interval=2s CMD true\nCMD sleep 1\n"
     )
 
     assert image.id.startswith("sha256:")
@@ -34,6 +35,7 @@ async def test_the_image_and_what_is_known_of_it(yard: Yard) -> None:
     assert image.ports == (8080, 9000)
     assert image.volumes == ("/data", "/var/lib/x")
     assert image.healthcheck
+    assert image.health_interval == 2
     assert image.size > 100_000
     labels = json.loads(docker("inspect", "--format={{json .Config.Labels}}", image.id))
     ours = {name: value for name, value in labels.items() if name.startswith("revieee.")}

@@ -48,7 +48,7 @@ BAD: Mapping[str, Bad] = {
     "exits": Bad(running("echo no settings; exit 3"), ("3", "no settings")),
     "hangs": Bad(running("echo thinking; exec sleep 1000"), ("thinking",)),
     "unhealthy": Bad(
-        running("echo up; exec httpd -f -p 80", more='    healthcheck: {test: "exit 1", interval: 0.3s, retries: 2}\n'),
+        running("echo up; exec httpd -f -p 80", more='    healthcheck: {test: "exit 1", interval: 1s, retries: 2}\n'),
         ("up",),
     ),
     "answers-500": Bad(

@@ -27,7 +27,7 @@ services:
     volumes: ["data:/var/lib/postgresql/data"]
     healthcheck:
       test: pg_isready -U postgres -h 127.0.0.1
-      interval: 0.5s
+      interval: 1s
     shm_size: 128m
 volumes:
   data:

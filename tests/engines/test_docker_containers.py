@@ -188,7 +188,7 @@ async def test_a_crash_loop_is_failed(docker_lab: DockerLab) -> None:
 
 
 async def test_a_healthcheck_says_what_is_wrong(docker_lab: DockerLab) -> None:
-    check = Healthcheck(test=("CMD-SHELL", "echo database is away; exit 1"), interval=0.5, retries=1, timeout=5)
+    check = Healthcheck(test=("CMD-SHELL", "echo database is away; exit 1"), interval=1, retries=1, timeout=5)
     place, stack = await run(docker_lab, replace(docker_lab.play("web", Role.RUNS), healthcheck=check))
     seen = await docker_lab.until(place, stack, lambda seen: seen["web"].state is ServiceState.UNHEALTHY)
     assert "database is away" in seen["web"].words

@@ -1,13 +1,16 @@
 """Limits of services that a real container reaches: processes, CPU, output. (Memory: test_docker_containers.)"""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from revieee.engines.docker.container import moment
 from revieee.model.policy import EngineOptions
 from revieee.model.stack import ServiceLimits
+from revieee.testing.engines import Role
 from revieee.testing.serving import until
 from support.docker import BaseImages, docker
 from support.docker_lab import DockerLab
@@ -48,6 +51,29 @@ async def test_cpu(docker_lab: DockerLab) -> None:
     throttled = re.search(r"nr_throttled (\d+)", await said(docker_lab, script, "measured"))
     assert throttled is not None
     assert int(throttled[1]) > 5, "the kernel held it back in most periods"
+
+
+async def test_an_image_s_healthcheck_runs_once_a_second_at_most(
+    docker_lab: DockerLab, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {docker_lab.image}\nHEALTHCHECK --interval=1ms CMD true\n")
+    tag = f"{docker_lab.instance}-hasty:1"
+    docker("build", "--quiet", f"--tag={tag}", "--", str(tmp_path))
+    request.addfinalizer(lambda: docker("rmi", "--force", tag))
+    place = docker_lab.place(1)
+    stack = await docker_lab.resolve([replace(docker_lab.play("web", Role.RUNS), image=tag)], place=place)
+    await docker_lab.engine.apply(place, stack)
+    (container,) = docker("ps", "--quiet", f"--filter=label=revieee.key={stack.task_of('web').key}").split()
+    check = json.loads(docker("inspect", "--format={{json .Config.Healthcheck}}", container))
+    assert check == {"Test": ["CMD-SHELL", "true"], "Interval": 10**9}
+
+    async def runs() -> list[dict[str, str]]:
+        log = json.loads(docker("inspect", "--format={{json .State.Health.Log}}", container))
+        return log if len(log) > 1 else []
+
+    first, second, *_ = await until(runs, seconds=20)
+    assert moment(second["Start"]) - moment(first["End"]) > 0.9
+    await docker_lab.engine.remove(place, None, grace=0)
 
 
 async def test_output_kept(base_images: BaseImages) -> None:

@@ -133,18 +133,3 @@ async def test_an_image_that_was_built_here_and_is_gone_is_asked_of_no_registry(
         await images.have(
             _Empty(), tag, options=EngineOptions(instance="one"), pinned=f"sha256:{'a' * 64}", refresh=refresh
         )
-
-
-def test_an_image_s_answer_is_read() -> None:
-    body = {
-        "Id": "sha256:aa",
-        "Size": 5,
-        "Config": {
-            "ExposedPorts": {"8080/tcp": {}, "53/udp": {}, "80/tcp": {}},
-            "Volumes": {"/data": {}},
-            "Healthcheck": {"Test": ["CMD", "true"]},
-        },
-    }
-    image = images.read(body, "x")
-    assert (image.ports, image.volumes, image.healthcheck, image.size) == ((80, 8080), ("/data",), True, 5)
-    assert images.read({"Id": "b", "Config": {"Healthcheck": {"Test": ["NONE"]}}}, "x").healthcheck is False

@@ -1,6 +1,7 @@
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -128,16 +129,44 @@ def test_the_author_s_other_wishes() -> None:
         restart=Restart.ON_FAILURE,
         max_retries=3,
         ulimits=(Ulimit(name="nofile", soft=10, hard=20),),
-        healthcheck=Healthcheck(test=("CMD", "true"), interval=0.5, retries=2),
+        healthcheck=Healthcheck(test=("CMD", "true"), interval=1.5, retries=2),
     )
     value = rendered(service)
     assert (value["User"], value["WorkingDir"], value["Hostname"]) == ("1000:1000", "/app", "box")
     assert (value["StopSignal"], value["StopTimeout"]) == ("SIGINT", 3)
-    assert value["Healthcheck"] == {"Test": ["CMD", "true"], "Interval": 500_000_000, "Retries": 2}
+    assert value["Healthcheck"] == {"Test": ["CMD", "true"], "Interval": 1_500_000_000, "Retries": 2}
     host = value["HostConfig"]
     assert (host["Init"], host["ReadonlyRootfs"], host["ShmSize"]) == (True, True, 64)
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
     assert host["Ulimits"] == [{"Name": "nofile", "Soft": 10, "Hard": 20}]
+
+
+@pytest.mark.parametrize(
+    ("written", "of_image", "seconds"),
+    [(None, 0.001, 1), (None, 5, 5), (None, None, 30), (0.001, 5, 1), (5, 0.001, 5), (0, 0.001, 1), (None, -1, 1)],
+)
+def test_a_healthcheck_runs_once_a_second_at_most(
+    written: float | None, of_image: float | None, seconds: float
+) -> None:
+    image = replace(IMAGE, healthcheck=True, health_interval=of_image)
+    for check in (Healthcheck(test=("CMD", "x"), interval=written), Healthcheck(test=(), interval=written)):
+        value = rendered(Service(name="web", healthcheck=check), image=image)
+        assert value["Healthcheck"] == {"Test": list(check.test), "Interval": seconds * 10**9}
+    if written is None:
+        assert rendered(Service(name="web"), image=image)["Healthcheck"] == {"Test": [], "Interval": seconds * 10**9}
+
+
+def test_nor_does_it_while_the_service_starts() -> None:
+    image = replace(IMAGE, healthcheck=True, health_rush=True)
+    check = Healthcheck(test=("CMD", "x"), start_period=60)
+    assert rendered(Service(name="web", healthcheck=check), image=image)["Healthcheck"]["StartPeriod"] == 10**6
+
+
+def test_without_a_healthcheck_there_is_none() -> None:
+    assert "Healthcheck" not in rendered(Service(name="web"))
+    check = Healthcheck(test=("NONE",))
+    image = replace(IMAGE, healthcheck=True, health_interval=0.001)
+    assert rendered(Service(name="web", healthcheck=check), image=image)["Healthcheck"] == {"Test": ["NONE"]}
 
 
 def test_a_hook_is_its_task_with_another_command_run_once() -> None:

@@ -21,7 +21,7 @@ from revieee.builders.slots import Slots
 from revieee.clients.buildkit import Client, Order, build_command, find, pull_command
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError
 from revieee.clients.process import Ended, TimedOut, run, stream
-from revieee.model.image import Image
+from revieee.model.image import Image, read_image
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
 from revieee.ports import BuildRequest, Fault, Finding, Refused, RetryLater, Severity, Write
@@ -33,7 +33,6 @@ _VALUE_LIMIT = 100_000
 """Bytes; the kernel takes 128 KiB for one argument of a program (``execve(2)``)."""
 _TIDY = 3600.0
 """Seconds between two looks at the build cache."""
-_PORT = re.compile(r"(\d+)/tcp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,17 +307,7 @@ class BuildKitBuilder:
             raise RetryLater(f"The image was built and is gone again: {error.message}.") from error
         except DockerError as error:
             raise RetryLater(f"The Docker engine went away after building: {error}.") from error
-        settings = found.get("Config") or {}
-        ports = (_PORT.fullmatch(name) for name in settings.get("ExposedPorts") or {})
-        check = (settings.get("Healthcheck") or {}).get("Test") or []
-        return Image(
-            id=found["Id"],
-            reference=request.tags[0] if request.tags else image,
-            ports=tuple(sorted(int(port[1]) for port in ports if port)),
-            volumes=tuple(sorted(settings.get("Volumes") or {})),
-            healthcheck=bool(check) and check[0] != "NONE",
-            size=int(found.get("Size", 0)),
-        )
+        return read_image(found, request.tags[0] if request.tags else image)
 
 
 def _plan(request: BuildRequest, scratch: Path) -> _Plan:

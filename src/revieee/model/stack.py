@@ -50,6 +50,11 @@ class Dependency:
     required: bool = True
 
 
+QUICKEST_CHECK = 1.0
+"""Seconds that lie between two runs of a healthcheck at least: the engine starts each itself, outside of the limit on
+the container's CPU."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck:
     """A command in the container that tells whether it is healthy. Times in seconds."""

@@ -187,6 +187,15 @@ def test_healthchecks(written: str, expected: Healthcheck) -> None:
     assert web(f"healthcheck: {written}").healthcheck == expected
 
 
+@pytest.mark.parametrize(("written", "seconds"), [("1ms", 1), ("0.1ns", 1), ("999ms", 1), ("1s", 1), ("0", 0)])
+def test_a_healthcheck_once_a_second_at_most(written: str, seconds: float) -> None:
+    text = f"services:\n  web:\n    image: a\n    ports: [80]\n    healthcheck:\n      interval: {written}\n"
+    manifest = compose(text)
+    assert manifest.stack.service("web").healthcheck == Healthcheck(test=(), interval=seconds)
+    raised = "compose.yaml:6: `interval` is raised to 1 s" in notices(manifest)
+    assert raised == (written not in ("1s", "0"))
+
+
 @pytest.mark.parametrize(
     ("written", "policy", "tries"),
     [

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
 from revieee.engines.docker.calls import ABSENT, CONFLICT
 from revieee.engines.docker.names import INSTANCE
-from revieee.model.image import Image
+from revieee.model.image import Image, read_image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
@@ -42,14 +42,14 @@ async def have(
     """
     _check(reference, options.registries)
     if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
-        return read(found, reference)
+        return read_image(found, reference)
     found = await _find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
     if built_here(options.instance, reference):
         raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
     if found is not None and not refresh:
-        return read(found, reference)
+        return read_image(found, reference)
     if found is None and pulling is not None:
         await pulling()
     problem = await _pull(client, reference)
@@ -62,23 +62,7 @@ async def have(
     if _labels(pulled).get(INSTANCE):
         await remove(client, pulled)
         raise Refused(f"The image {reference} carries labels that only Revieee may give (revieee.instance).")
-    return read(pulled, reference, pulled=not problem and not old)
-
-
-def read(body: Json, reference: str, *, pulled: bool = False) -> Image:
-    """Read the engine's answer to ``GET /images/{name}/json``."""
-    settings = body.get("Config") or {}
-    ports = {_port(name) for name in settings.get("ExposedPorts") or {}}
-    test = (settings.get("Healthcheck") or {}).get("Test") or ["NONE"]
-    return Image(
-        id=str(body["Id"]),
-        reference=reference,
-        ports=tuple(sorted(port for port in ports if port)),
-        volumes=tuple(sorted(settings.get("Volumes") or {})),
-        healthcheck=test[0] != "NONE",
-        size=int(body.get("Size") or 0),
-        pulled=pulled,
-    )
+    return read_image(pulled, reference, pulled=not problem and not old)
 
 
 async def remove(client: DockerClient, image: Json, *, force: bool = False) -> None:
@@ -138,9 +122,3 @@ async def _pull(client: DockerClient, reference: str) -> str:
 
 def _labels(body: Json) -> Mapping[str, str]:
     return (body.get("Config") or {}).get("Labels") or {}
-
-
-def _port(name: str) -> int | None:
-    """Read ``8080/tcp``; ports of other protocols answer no HTTP."""
-    number, _, protocol = name.partition("/")
-    return int(number) if number.isdecimal() and protocol in {"", "tcp"} else None

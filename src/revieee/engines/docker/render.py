@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from revieee.engines.docker.names import RESERVED, Names
+from revieee.model.image import Image
 from revieee.model.policy import EngineOptions
 from revieee.model.resolve import ResolvedHook, ResolvedStack, Task
-from revieee.model.stack import Healthcheck, Restart, TmpfsMount
+from revieee.model.stack import QUICKEST_CHECK, Healthcheck, Restart, TmpfsMount
 from revieee.ports import Placement
 
 Value: TypeAlias = dict[str, object]
@@ -31,6 +32,10 @@ CAPABILITIES = (
 which no ordinary web application needs: NET_RAW forges packets, MKNOD and SETFCAP are steps of known escapes."""
 
 _NANO = 10**9
+_USUAL_INTERVAL = 30.0
+"""Docker's own, in seconds."""
+_LEAST_TIME = 0.001
+"""Seconds; the API takes none below it."""
 
 
 def network(placement: Placement, options: EngineOptions) -> Value:
@@ -62,8 +67,8 @@ def container(placement: Placement, stack: ResolvedStack, task: Task, options: E
         value["Entrypoint"] = _entrypoint(service.entrypoint)
     if service.command is not None:
         value["Cmd"] = list(service.command)
-    if service.healthcheck is not None:
-        value["Healthcheck"] = _healthcheck(service.healthcheck)
+    if service.healthcheck is not None or task.image.healthcheck:
+        value["Healthcheck"] = _healthcheck(service.healthcheck or Healthcheck(test=()), task.image)
     host = _host(placement, task, options)
     host |= {
         "RestartPolicy": _restart(task),
@@ -229,10 +234,17 @@ def _restart(task: Task) -> Value:
     return value
 
 
-def _healthcheck(check: Healthcheck) -> Value:
-    """An empty test keeps the image's; a time of 0 does as well."""
+def _healthcheck(check: Healthcheck, image: Image) -> Value:
+    """An empty test keeps the image's; a time of 0 does as well, so the interval is always told.
+
+    The oldest API has no word for the image's start interval; it has no part in a start period of no length.
+    """
+    if check.test == ("NONE",):
+        return {"Test": ["NONE"]}
+    interval = max(QUICKEST_CHECK, check.interval or image.health_interval or _USUAL_INTERVAL)
+    start_period = _LEAST_TIME if image.health_rush else check.start_period
+    times = {"Interval": interval, "Timeout": check.timeout, "StartPeriod": start_period}
     value: Value = {"Test": list(check.test)}
-    times = {"Interval": check.interval, "Timeout": check.timeout, "StartPeriod": check.start_period}
     value |= {name: round(seconds * _NANO) for name, seconds in times.items() if seconds is not None}
     if check.retries is not None:
         value["Retries"] = check.retries

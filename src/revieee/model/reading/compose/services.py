@@ -14,7 +14,7 @@ from revieee.model.reading.compose.table import DEPENDENCY, HEALTHCHECK, SERVICE
 from revieee.model.reading.files import Reading, Scope
 from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Mapping, Node
-from revieee.model.stack import Condition, Dependency, Healthcheck, Service
+from revieee.model.stack import QUICKEST_CHECK, Condition, Dependency, Healthcheck, Service
 
 _SIGNAL = re.compile(r"(?:SIG)?[A-Z][A-Z0-9+-]{1,12}|[0-9]{1,2}")
 _CHECKS = ("NONE", "CMD", "CMD-SHELL")
@@ -135,11 +135,20 @@ def read_healthcheck(reading: Reading, node: Node | None) -> Healthcheck | None:
         return Healthcheck(test=("NONE",))
     return Healthcheck(
         test=_test(reading, check.get("test")),
-        interval=values.duration(check.get("interval"), "`interval`"),
+        interval=_interval(reading, check.get("interval")),
         timeout=values.duration(check.get("timeout"), "`timeout`"),
         retries=values.whole(check.get("retries"), "`retries`", most=1000),
         start_period=values.duration(check.get("start_period"), "`start_period`"),
     )
+
+
+def _interval(reading: Reading, node: Node | None) -> float | None:
+    """Read how often it runs; less than the least between two runs is raised to it, and 0 is the image's own."""
+    seconds = reading.values.duration(node, "`interval`")
+    if node is None or not seconds or seconds >= QUICKEST_CHECK:
+        return seconds
+    reading.notice(node.at, f"`interval` is raised to {QUICKEST_CHECK:g} s, the least there is.")
+    return QUICKEST_CHECK
 
 
 def _test(reading: Reading, node: Node | None) -> tuple[str, ...]:
