@@ -43,6 +43,11 @@ async def test_the_image_and_what_is_known_of_it(yard: Yard) -> None:
     assert ours["revieee.environment"] == "7"
 
 
+async def test_an_image_that_declares_too_many_volumes(yard: Yard) -> None:
+    with pytest.raises(Refused, match="declares 101 volumes"):
+        await yard.build(f"FROM BASE\nVOLUME {' '.join(f'/v{n}' for n in range(101))}\n")
+
+
 async def test_the_same_again_is_the_same_image_at_once(yard: Yard) -> None:
     yard.files({"app": "1"})
     first = await yard.build("FROM BASE\nCOPY app /app\nRUN sleep 1\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from revieee.engines.docker.container import moment
 from revieee.model.policy import EngineOptions
 from revieee.model.stack import ServiceLimits
+from revieee.ports import Refused
 from revieee.testing.engines import Role
 from revieee.testing.serving import until
 from support.docker import BaseImages, docker
@@ -53,15 +55,32 @@ async def test_cpu(docker_lab: DockerLab) -> None:
     assert int(throttled[1]) > 5, "the kernel held it back in most periods"
 
 
+@pytest.fixture
+def tagged(docker_lab: DockerLab, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Builds an image with a line more than the lab's, and gives its name."""
+    tag = f"{docker_lab.instance}-tagged:1"
+
+    def build(line: str) -> str:
+        (tmp_path / "Dockerfile").write_text(f"FROM {docker_lab.image}\n{line}\n")
+        docker("build", "--quiet", f"--tag={tag}", "--", str(tmp_path))
+        return tag
+
+    yield build
+    docker("rmi", "--force", tag)
+
+
+async def test_volumes_of_an_image(docker_lab: DockerLab, tagged: Callable[[str], str]) -> None:
+    tag = tagged(f"VOLUME {' '.join(f'/v{n}' for n in range(101))}")
+    with pytest.raises(Refused, match=f"{tag} declares 101 volumes .* and 100 may be"):
+        await docker_lab.engine.image(tag)
+
+
 async def test_an_image_s_healthcheck_runs_once_a_second_at_most(
-    docker_lab: DockerLab, tmp_path: Path, request: pytest.FixtureRequest
+    docker_lab: DockerLab, tagged: Callable[[str], str]
 ) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {docker_lab.image}\nHEALTHCHECK --interval=1ms CMD true\n")
-    tag = f"{docker_lab.instance}-hasty:1"
-    docker("build", "--quiet", f"--tag={tag}", "--", str(tmp_path))
-    request.addfinalizer(lambda: docker("rmi", "--force", tag))
     place = docker_lab.place(1)
-    stack = await docker_lab.resolve([replace(docker_lab.play("web", Role.RUNS), image=tag)], place=place)
+    service = replace(docker_lab.play("web", Role.RUNS), image=tagged("HEALTHCHECK --interval=1ms CMD true"))
+    stack = await docker_lab.resolve([service], place=place)
     await docker_lab.engine.apply(place, stack)
     (container,) = docker("ps", "--quiet", f"--filter=label=revieee.key={stack.task_of('web').key}").split()
     check = json.loads(docker("inspect", "--format={{json .Config.Healthcheck}}", container))

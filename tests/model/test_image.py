@@ -30,3 +30,10 @@ def test_an_image_s_answer_is_read() -> None:
 def test_how_often_its_healthcheck_runs(times: dict[str, int], interval: float | None, *, rush: bool) -> None:
     image = read_image({"Id": "a", "Config": {"Healthcheck": {"Test": ["CMD", "true"], **times}}}, "x")
     assert (image.health_interval, image.health_rush) == (interval, rush)
+
+
+def test_one_that_declares_more_volumes_than_a_service_may_have_is_unfit() -> None:
+    paths: dict[str, object] = {f"/v{n}": {} for n in range(101)}
+    assert "shop:1 declares 101 volumes" in read_image({"Id": "a", "Config": {"Volumes": paths}}, "shop:1").unfit
+    del paths["/v0"]
+    assert not read_image({"Id": "a", "Config": {"Volumes": paths}}, "shop:1").unfit

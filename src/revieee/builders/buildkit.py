@@ -104,6 +104,7 @@ class BuildKitBuilder:
 
         Raises:
             Refused: the Dockerfile failed, or went over the time or log limit; with the last lines of its output.
+                Or the image declares too much.
             RetryLater: the engine is not there.
             Fault: no docker client here can build.
         """
@@ -307,7 +308,10 @@ class BuildKitBuilder:
             raise RetryLater(f"The image was built and is gone again: {error.message}.") from error
         except DockerError as error:
             raise RetryLater(f"The Docker engine went away after building: {error}.") from error
-        return read_image(found, request.tags[0] if request.tags else image)
+        made = read_image(found, request.tags[0] if request.tags else image)
+        if made.unfit:
+            raise Refused(made.unfit)
+        return made
 
 
 def _plan(request: BuildRequest, scratch: Path) -> _Plan:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from revieee.model.stack import MOST_MOUNTS
+
 _NANO = 10**9
 
 
@@ -31,6 +33,13 @@ class Image:
     """Whether this call pulled it, so that it is ours to remove when no environment uses it."""
     content: str = ""
     """Hash of what it was built from: the same content is not built again. Empty for a pulled one."""
+
+    @property
+    def unfit(self) -> str:
+        """Why no service may run it, in words; empty where one may."""
+        if len(self.volumes) <= MOST_MOUNTS:
+            return ""
+        return f"The image {self.reference} declares {len(self.volumes)} volumes (VOLUME), and {MOST_MOUNTS} may be."
 
 
 def read_image(body: Mapping[str, Any], reference: str, *, pulled: bool = False) -> Image:

@@ -76,6 +76,11 @@ class Probe:
     """Seconds that one request may take."""
 
 
+MOST_MOUNTS = 100
+"""What an author may mount into one service, and again what its image may declare (``VOLUME``): each is a mount that
+the engine and the kernel hold for the container."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeMount:
     """A named volume of the environment in a container."""

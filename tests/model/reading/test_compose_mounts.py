@@ -1,3 +1,5 @@
+import pytest
+
 from revieee.model.stack import MountedFile, TmpfsMount, VolumeMount
 from revieee.testing.trees import Link, Program
 from support.manifests import compose, faults, notices, reading, service, web
@@ -80,3 +82,35 @@ def test_configs_that_are_not_there() -> None:
     assert faults(text % "ap")[0].startswith("compose.yaml:2: `configs`: `ap` is not declared. Did you mean `app`?")
     assert faults(text % "app")[0].startswith("compose.yaml:4: `configs`: there is no file `no.conf`")
     assert faults(text % "two")[0].startswith("compose.yaml:5: `configs`: `two` needs one of")
+
+
+VOLUMES = [f"      - v:/v{n}\n" for n in range(101)]
+TMPFS = [f"      - /t{n}\n" for n in range(101)]
+"""One more than may be."""
+TOO_MANY = "A service mounts 100 things at most: `volumes`, `tmpfs`, `configs` and `secrets` together."
+
+
+@pytest.mark.parametrize(
+    ("lines", "line"),
+    [
+        (["    volumes:\n", *VOLUMES], 106),
+        (["    tmpfs:\n", *TMPFS], 106),
+        (["    volumes:\n", *VOLUMES[:60], "    tmpfs:\n", *TMPFS[:41]], 107),
+        (["    tmpfs:\n", *TMPFS[:100], "    configs: [c]\n    secrets: [c]\n"], 106),
+        (["    tmpfs:\n", *TMPFS[:100], "    secrets: [c]\n"], 106),
+        (["    configs:\n", *["      - {source: c, target: /c}\n"] * 101], 106),
+    ],
+)
+def test_a_service_mounts_a_hundred_things_at_most(lines: list[str], line: int) -> None:
+    head = "services:\n  web:\n    image: a\n    ports: [80]\n"
+    tail = "volumes: {v: }\nconfigs: {c: {content: a}}\nsecrets: {c: {content: a}}\n"
+    (fault,) = faults(head + "".join(lines) + tail)
+    assert fault.startswith(f"compose.yaml:{line}: {TOO_MANY}")
+    assert compose(head + "".join(lines[:101]) + tail).notices == (), "a hundred are fine"
+
+
+def test_volumes_of_other_services_count_as_well() -> None:
+    services = "".join(f"  s{n}:\n    image: a\n    volumes:\n{''.join(VOLUMES[n : n + 99])}" for n in (0, 2))
+    text = f"services:\n  web:\n    image: a\n    ports: [80]\n    volumes_from: [s0, s2]\n{services}volumes: {{v: }}\n"
+    (fault,) = faults(text)
+    assert fault.startswith(f"compose.yaml:5: {TOO_MANY}")

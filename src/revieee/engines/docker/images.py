@@ -38,18 +38,18 @@ async def have(
     """Find an image on the engine, or pull it. One that was built here is asked of no registry: it would hear its name.
 
     Raises:
-        Refused: there is none, it cannot be pulled, or it was built for an environment.
+        Refused: there is none, it cannot be pulled, it was built for an environment, or declares too much.
     """
     _check(reference, options.registries)
     if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
-        return read_image(found, reference)
+        return _fit(found, reference)
     found = await _find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
     if built_here(options.instance, reference):
         raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
     if found is not None and not refresh:
-        return read_image(found, reference)
+        return _fit(found, reference)
     if found is None and pulling is not None:
         await pulling()
     problem = await _pull(client, reference)
@@ -62,7 +62,14 @@ async def have(
     if _labels(pulled).get(INSTANCE):
         await remove(client, pulled)
         raise Refused(f"The image {reference} carries labels that only Revieee may give (revieee.instance).")
-    return read_image(pulled, reference, pulled=not problem and not old)
+    return _fit(pulled, reference, pulled=not problem and not old)
+
+
+def _fit(body: Json, reference: str, *, pulled: bool = False) -> Image:
+    image = read_image(body, reference, pulled=pulled)
+    if image.unfit:
+        raise Refused(image.unfit)
+    return image
 
 
 async def remove(client: DockerClient, image: Json, *, force: bool = False) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, replace
 
 from revieee.model.reading.compose.load import Loader
+from revieee.model.reading.compose.mounts import TOO_MANY
 from revieee.model.reading.compose.networks import read_networks
 from revieee.model.reading.compose.ports import Listening
 from revieee.model.reading.compose.secrets import read_store
@@ -13,7 +14,7 @@ from revieee.model.reading.compose.table import VOLUME, survey
 from revieee.model.reading.files import Reading, Scope
 from revieee.model.reading.findings import Place, nearest, quote
 from revieee.model.reading.yaml_nodes import Entry, Mapping
-from revieee.model.stack import Dependency, Service
+from revieee.model.stack import MOST_MOUNTS, Dependency, Service
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,63}")
 
@@ -179,9 +180,12 @@ class _Join:
 
     def _volumes_from(self, draft: Draft, service: Service) -> Service:
         mounts = {mount.target: mount for mount in service.volumes}
-        for name, read_only, _ in draft.volumes_from:
+        for name, read_only, at in draft.volumes_from:
             for mount in self.drafts[name].service.volumes if name in self.drafts else ():
                 mounts.setdefault(mount.target, replace(mount, read_only=mount.read_only or read_only))
+            if len(mounts) > MOST_MOUNTS:
+                self.reading.fault(at, TOO_MANY)
+                break
         return replace(service, volumes=tuple(mounts.values()))
 
     def _shared_build(self, service: Service) -> Service:

@@ -8,11 +8,15 @@ from revieee.model.reading.compose.table import MOUNT_BIND, MOUNT_TMPFS, MOUNT_V
 from revieee.model.reading.files import Reading
 from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar
-from revieee.model.stack import MountedFile, TmpfsMount, VolumeMount
+from revieee.model.stack import MOST_MOUNTS, MountedFile, TmpfsMount, VolumeMount
 from revieee.model.tree import Kind, PathError
 
 MOST_FILES = 3000
 """Files of the checkout that a stack may mount."""
+
+TOO_MANY = (
+    f"A service mounts {MOST_MOUNTS} things at most: `volumes`, `tmpfs`, `configs` and `secrets` together. Mount less."
+)
 
 _DEEPEST = 30
 _MACHINE_CLOCK = frozenset({"/etc/localtime", "/etc/timezone"})
@@ -31,6 +35,16 @@ class Mounts:
     volumes: list[VolumeMount] = field(default_factory=list)
     tmpfs: list[TmpfsMount] = field(default_factory=list)
     files: list[MountedFile] = field(default_factory=list)
+    entries: int = 0
+    """How many of the service's lines ask for them."""
+
+    def take(self, reading: Reading, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        """Give as many of these lines as the service may still have; a fault tells the first that is too many."""
+        left = MOST_MOUNTS - self.entries
+        self.entries += len(nodes)
+        if len(nodes) > left >= 0:
+            reading.fault(nodes[left].at, TOO_MANY)
+        return nodes[: max(left, 0)]
 
 
 def target_of_volume(node: Node) -> str | None:
@@ -55,9 +69,9 @@ def read_mounts(reading: Reading, service: Mapping, declared: frozenset[str], *,
     """
     mounts = Mounts()
     reader = _Reader(reading, mounts, declared, copy)
-    for node in reading.values.sequence(service.get("volumes"), "`volumes`"):
+    for node in mounts.take(reading, reading.values.sequence(service.get("volumes"), "`volumes`")):
         reader.volume(node)
-    for node in reading.values.one_or_more(service.get("tmpfs"), "`tmpfs`"):
+    for node in mounts.take(reading, reading.values.one_or_more(service.get("tmpfs"), "`tmpfs`")):
         reader.tmpfs_short(node)
     return mounts
 

@@ -26,7 +26,7 @@ class Store:
 
     def mount(self, reading: Reading, service: Mapping, scope: Scope, mounts: Mounts) -> None:
         """Add what a service mounts of them."""
-        for node in reading.values.sequence(service.get(self.key), f"`{self.key}` of a service"):
+        for node in mounts.take(reading, reading.values.sequence(service.get(self.key), f"`{self.key}` of a service")):
             options = node if isinstance(node, Mapping) else None
             survey(reading, options, FILE_MOUNT, f"`{self.key}` of a service")
             source_node = options.get("source") if options else node
