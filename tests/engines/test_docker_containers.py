@@ -14,6 +14,7 @@ import pytest
 from revieee.model.policy import EngineOptions
 from revieee.model.resolve import ResolvedStack
 from revieee.model.stack import Healthcheck, MountedFile, Restart, Service, ServiceLimits, TmpfsMount, VolumeMount
+from revieee.model.tags import built_here
 from revieee.ports import Observed, Placement, Refused, RetryLater, ServiceState
 from revieee.testing.engines import Role
 from support.docker import docker
@@ -116,6 +117,29 @@ async def test_files_of_the_checkout_are_put_in(docker_lab: DockerLab) -> None:
         await wrote(docker_lab, place, stack.task_of("web").key, "a=1\ns3cret 640 7\n")
         await docker_lab.engine.remove(place, None, grace=0)
         assert 1 not in await docker_lab.engine.observe_all(docker_lab.instance), "made images go, too"
+
+
+def made_images(lab: DockerLab) -> list[str]:
+    return docker(
+        "images", "--format={{.Repository}}:{{.Tag}}", f"--filter=label=revieee.instance={lab.instance}"
+    ).split()
+
+
+async def test_an_image_made_for_a_read_only_service_goes_whatever_it_is_called(docker_lab: DockerLab) -> None:
+    files = (MountedFile(target="/etc/app.conf", content=b"a"),)
+    place, stack = await run(docker_lab, replace(docker_lab.play("web", Role.RUNS), files=files, read_only=True))
+    await docker_lab.until(place, stack, good)
+    (name,) = made_images(docker_lab)
+    assert built_here(docker_lab.instance, name)
+    former = f"revieee/rv-{docker_lab.instance}-1-1:{stack.task_of('web').key}"
+    docker("tag", name, former)
+    docker("rmi", name)
+
+    docker("rm", "--force", str(inspected(stack, "web", docker_lab)["Id"]))
+    await docker_lab.until(place, stack, good)
+    assert set(made_images(docker_lab)) == {name, former}
+    await docker_lab.engine.remove(place, stack.keys, grace=0)
+    assert made_images(docker_lab) == []
 
 
 async def test_a_read_only_container_writes_to_its_tmpfs_only(docker_lab: DockerLab) -> None:

@@ -21,6 +21,7 @@ from revieee.model.stack import (
     Ulimit,
     VolumeMount,
 )
+from revieee.model.tags import built_here
 from revieee.ports import Placement
 
 Json: TypeAlias = Any  # what a request's body is made of
@@ -196,6 +197,11 @@ def test_bridges_fit_an_interface_s_name_and_begin_as_the_walls_expect(instance:
     bridge = Names(place).bridge("rv")
     assert len(bridge) == 15
     assert bridge.startswith(bridge_prefix("rv", instance))
+
+
+@given(st.text(min_size=1, max_size=40), st.text(min_size=1, max_size=40))
+def test_the_image_of_a_read_only_service_is_known_as_built_here(instance: str, key: str) -> None:
+    assert built_here(instance, Names(replace(PLACE, instance=instance)).filled_image(key))
 
 
 def test_labels_that_are_not_ours_name_no_environment() -> None:

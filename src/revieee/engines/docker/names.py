@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from revieee.model.names import label
+from revieee.model.tags import image_prefix
 from revieee.ports import Placement
 
 INSTANCE = "revieee.instance"
@@ -71,8 +72,8 @@ class Names:
         return f"{self.container(key)}-{_hash(posixpath.normpath(path), 8)}"
 
     def filled_image(self, key: str) -> str:
-        """The image with a read-only task's files in it."""
-        return f"revieee/{self.stem}:{part(key)}"
+        """The image with a read-only task's files in it; named so that no other environment may start from it."""
+        return f"{image_prefix(self.placement.instance)}/{self.stem}:{part(key)}"
 
     def labels(self, *, service: str = "", key: str = "", port: int | None = None) -> dict[str, str]:
         """The labels of a container or of what belongs to one; all of them, so that no image's own shine through."""
