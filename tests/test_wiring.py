@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from revieee.routers.nginx import Inside
 from revieee.settings import Settings, SettingsError
 from revieee.wiring import load_engine, open_database, open_router
 
@@ -26,3 +27,15 @@ def test_the_router_s_folder_is_the_data_folder_with_links_followed(tmp_path: Pa
     (tmp_path / "disk").mkdir()
     (tmp_path / "link").symlink_to("disk")
     assert open_router(Settings(data=tmp_path / "link")).options.data == tmp_path.resolve() / "disk"
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8080", "0.0.0.0:8080"])
+def test_containers_have_an_address_of_their_own_at_the_router_wherever_people_come_in(
+    tmp_path: Path, listen: str
+) -> None:
+    options = open_router(Settings(data=tmp_path, listen=listen, network_pool="10.64.0.0/16")).options
+    assert options.inside == Inside(host="10.64.0.1", port=8080, subnet_prefix=26)
+
+
+def test_behind_a_load_balancer_containers_take_everybody_s_way(tmp_path: Path) -> None:
+    assert open_router(Settings(data=tmp_path, public_url="https://localhost")).options.inside is None

@@ -25,7 +25,7 @@ from revieee.reconcile.owner import Place
 from revieee.reconcile.parts import Bell, Parts
 from revieee.reconcile.tell import Identity, Teller
 from revieee.reporters.github import GitHubReporter
-from revieee.routers.nginx.options import RouterOptions, Tls
+from revieee.routers.nginx.options import Inside, RouterOptions, Tls
 from revieee.routers.nginx.router import NginxRouter
 from revieee.settings import DAY, Settings, SettingsError
 from revieee.sources.git import GitSource, SourceOptions
@@ -160,7 +160,7 @@ def open_router(settings: Settings) -> NginxRouter:
     Raises:
         SettingsError: a value cannot stand in nginx's configuration.
     """
-    inside = router_inside(settings)
+    inside, prefix = router_inside(settings), settings.policy().subnet_prefix
     tls = None
     if settings.tls_certificate and settings.tls_key:
         tls = Tls(certificate=settings.tls_certificate.absolute(), key=settings.tls_key.absolute())
@@ -169,7 +169,7 @@ def open_router(settings: Settings) -> NginxRouter:
             data=settings.data.resolve(),
             domain=settings.domain,
             listen=settings.listen_address,
-            also_listen=((inside.host, inside.port),) if inside and settings.listen_address[0] != "0.0.0.0" else (),  # noqa: S104 -- compared, not bound
+            inside=Inside(host=inside.host, port=inside.port, subnet_prefix=prefix) if inside else None,
             tls=tls,
             trusted_proxies=settings.trusted_proxies,
             pages=static_pages(settings.domain),

@@ -51,6 +51,12 @@ def answers(container: str, address: str) -> bool:
     return "reached" in docker("exec", container, "sh", "-c", f"{request(address)} || true")
 
 
+def asked(container: str, host: str, path: str = "/") -> str:
+    """Ask for a host, from a container, where its own public URL leads to."""
+    request = f"wget -q -O - --header 'Host: {host}' $REVIEEE_URL{path} 2>&1 || true"
+    return docker("exec", container, "sh", "-c", request).strip()
+
+
 async def test_it_waits_and_is_told_why_and_how_to_approve(opened: Opened) -> None:
     await says(opened, "stranger may not write to acme/shop")
     assert "/revieee approve" in opened.comment
@@ -73,6 +79,10 @@ async def test_approved_it_runs_without_the_internet(opened: Opened, plane: Plan
     (trusted,), (stranger,) = await own.containers(), await opened.containers()
     assert answers(trusted, INTERNET), "the stand-in can be reached"
     assert not answers(stranger, INTERNET)
+    assert asked(stranger, opened.host) == "first", "its own public URL"
+    assert asked(trusted, own.host) == "own"
+    closed = ((stranger, own.host), (trusted, opened.host), (stranger, plane.control.given.domain))
+    assert all("404 Not Found" in asked(*one) for one in closed), "nobody else's, nor the control plane"
     await own.close()
     await own.reaches("gone")
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from revieee.routers.nginx import RouterOptions, Tls
+from revieee.routers.nginx import Inside, RouterOptions, Tls
 from revieee.routers.nginx.config import Build, render
 
 BUILD = Build.read(
@@ -22,7 +22,10 @@ BUILD = Build.read(
         {"listen": ("localhost; evil", 80)},
         {"listen": ("127.0.0.1", 0)},
         {"listen": ("127.0.0.1", 70000)},
-        {"also_listen": (("evil", 80),)},
+        {"inside": Inside(host="evil", port=80, subnet_prefix=26)},
+        {"inside": Inside(host="::1", port=80, subnet_prefix=26)},
+        {"inside": Inside(host="10.0.0.1", port=80, subnet_prefix=33)},
+        {"inside": Inside(host="127.0.0.1", port=8080, subnet_prefix=26)},
         {"trusted_proxies": ("10.0.0.0/8; evil",)},
         {"tls": Tls(certificate=Path("relative.pem"), key=Path("/key.pem"))},
         {"tls": Tls(certificate=Path('/a"; evil'), key=Path("/key.pem"))},
@@ -58,8 +61,8 @@ def test_another_nginx_changes_the_digest() -> None:
     assert render(options, Build.read(BUILD.words.replace("1.22", "1.23"))).digest != render(options, BUILD).digest
 
 
-def test_all_addresses_are_listened_on() -> None:
-    options = RouterOptions(data=Path("/data"), listen=("::1", 80), also_listen=(("10.0.0.1", 80), ("*", 81)))
-    configuration = render(options, BUILD).configuration
-    for address in ("[::1]:80", "10.0.0.1:80", "*:81"):
-        assert f"listen {address} default_server" in configuration
+def test_both_addresses_are_listened_on_and_the_domain_itself_at_one() -> None:
+    inside = Inside(host="10.0.0.1", port=80, subnet_prefix=26)
+    configuration = render(RouterOptions(data=Path("/data"), listen=("::1", 80), inside=inside), BUILD).configuration
+    assert configuration.count("listen [::1]:80") == 2
+    assert configuration.count("listen 10.0.0.1:80") == 1

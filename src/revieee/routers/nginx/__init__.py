@@ -4,7 +4,7 @@ Nothing of the request path is in Python: :mod:`.config` writes what nginx runs,
 :mod:`.router` tells it routes over its unix socket. How it works and how to operate it: docs/router.md.
 """
 
-from revieee.routers.nginx.options import RouterOptions, Tls
+from revieee.routers.nginx.options import Inside, RouterOptions, Tls
 from revieee.routers.nginx.router import NginxRouter
 
-__all__ = ["NginxRouter", "RouterOptions", "Tls"]
+__all__ = ["Inside", "NginxRouter", "RouterOptions", "Tls"]

@@ -118,7 +118,8 @@ def _values(options: RouterOptions, build: Build) -> dict[str, object]:
         "tombstone_seconds": options.tombstone_seconds,
         "trusted": options.trusted_proxies,
         "tls": options.tls,
-        "listen": [_address(host, port) for host, port in options.listens],
+        "listen": _address(*options.listen),
+        "inside": options.inside,
         "domain": options.domain,
     }
 

@@ -21,6 +21,17 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """Where containers reach the router, for the hosts of their own environment and no others."""
+
+    host: str
+    """An IPv4 address that nobody else uses."""
+    port: int
+    subnet_prefix: int
+    """How long the prefix of every environment's subnet is: who shares it with an endpoint is of its environment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RouterOptions:
     """The router's settings.
 
@@ -33,8 +44,8 @@ class RouterOptions:
     domain: str = "localhost"
     """The dashboard's own host; environments are one label below."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
-    also_listen: tuple[tuple[str, int], ...] = ()
-    """More addresses, for example the one at which containers reach their own public URLs."""
+    inside: Inside | None = None
+    """A second address, for containers."""
     tls: Tls | None = None
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) of load balancers whose ``X-Forwarded-*`` are true."""
@@ -55,8 +66,9 @@ class RouterOptions:
     def __post_init__(self) -> None:
         if not _DOMAIN.fullmatch(self.domain):
             raise ValueError(f"{self.domain!r} is not a domain. Write it in lower case, without a port: example.com.")
-        for host, port in self.listens:
-            _check_listen(host, port)
+        _check_listen(*self.listen)
+        if self.inside:
+            self._check_inside(self.inside)
         for network in self.trusted_proxies:
             ipaddress.ip_network(network)
         for path in (self.tls.certificate, self.tls.key) if self.tls else ():
@@ -66,10 +78,11 @@ class RouterOptions:
             if not _PAGE.fullmatch(name):
                 raise ValueError(f"{name!r} is not the name of a state page.")
 
-    @property
-    def listens(self) -> tuple[tuple[str, int], ...]:
-        """All addresses, without doubles."""
-        return tuple(dict.fromkeys((self.listen, *self.also_listen)))
+    def _check_inside(self, inside: Inside) -> None:
+        _check_listen(inside.host, inside.port)
+        ipaddress.IPv4Interface(f"{inside.host}/{inside.subnet_prefix}")
+        if (inside.host, inside.port) == self.listen:
+            raise ValueError(f"{inside.host} is the address that containers use: let nginx listen on another one.")
 
     @property
     def folder(self) -> Path:

@@ -1,4 +1,4 @@
--- A visitor's request: find its route, count it, pass it on.
+-- A request for an environment: find its route, count it, pass it on.
 
 local balancer = require "ngx.balancer"
 local routes_table = require "table_of_routes"
@@ -43,8 +43,10 @@ local function claim(host)
 end
 
 local function learn(host, value, endpoint)
+  local route = last[host]
+  if route and route.value == value then return end
   if last_known >= CACHED then last, last_known = {}, 0 end
-  if not last[host] then last_known = last_known + 1 end
+  if not route then last_known = last_known + 1 end
   last[host] = { value = value, endpoint = endpoint, key = endpoint_of(endpoint).key, generation = -1, seen = 0 }
 end
 
@@ -62,17 +64,41 @@ local function hold(host, until_when)
   return true
 end
 
--- The first request to a host, and every one that does not simply pass.
-local function settle(host)
+-- What a visitor may know of a host: its route's value, or nil and the name of the page that says why there is none.
+local function anything(host)
+  local value = routes:get(host)
+  if value then return value end
+  return questions.route(host)
+end
+
+-- The number of the environments' subnet that an IPv4 address (a port may follow) lies in; nil for anything else.
+local function subnet_of(address)
+  local a, b, c, d = address:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)")
+  return a and math.floor((((a * 256 + b) * 256 + c) * 256 + d) / M.conf.subnet_size)
+end
+
+-- What a container may know of a host: the same where the route leads into the subnet that it asks from, and that
+-- is its environment's. All else is unknown, in the same words and at once: nothing tells whether there is such a host.
+-- The address is the connection's, whatever a container says in X-Forwarded-For. (An nginx without the module that
+-- believes load balancers has one address only.)
+local function own(host)
+  local value = routes:get(host)
+  if value then
+    local _, endpoint = routes_table.parse(value)
+    local subnet = subnet_of(endpoint)
+    local client = ngx.var.realip_remote_addr or ngx.var.remote_addr
+    if subnet and subnet == subnet_of(client) then return value end
+  end
+  return nil, "unknown"
+end
+
+-- The first request to a host, and every one that does not simply pass. `look` gives what whoever asks may know.
+local function settle(host, look)
   local until_when
   while true do
-    local value, state, endpoint = routes:get(host), nil, nil
-    if not value then
-      local trouble
-      value, trouble = questions.route(host)
-      if not value then return page(trouble) end
-    end
-    state, endpoint = routes_table.parse(value)
+    local value, trouble = look(host)
+    if not value then return page(trouble) end
+    local state, endpoint = routes_table.parse(value)
     if state == "up" then
       learn(host, value, endpoint)
       local route = claim(host)
@@ -89,15 +115,24 @@ local function settle(host)
   end
 end
 
-function M.access()
-  local host = ngx.var.host
-  local route = claim(host) or settle(host)
+local function pass(host, route)
   ngx.var.endpoint = route.endpoint
   local now = ngx.time()
   if now - route.seen >= SEEN_EVERY then
     route.seen = now
     seen:set(host, now)
   end
+end
+
+function M.access()
+  local host = ngx.var.host
+  pass(host, claim(host) or settle(host, anything))
+end
+
+-- At the address for containers. Not by way of the route used last, which says nothing about who may use it.
+function M.access_inside()
+  local host = ngx.var.host
+  pass(host, settle(host, own))
 end
 
 function M.balance()
