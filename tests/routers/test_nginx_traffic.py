@@ -194,17 +194,51 @@ async def test_the_domain_itself_leads_to_the_control_plane(place: Place) -> Non
     assert (await place.get("localhost", "/healthz")).text == "ok\n"
 
 
-async def test_an_app_sets_cookies_for_its_own_host_alone(place: Place) -> None:
+async def cookies(place: Place, *said: bytes) -> list[str]:
+    """Let the app at HOST set cookies; gives those that a visitor gets."""
+
     async def sets(request: Request) -> None:
-        cookies = ["a=1; Domain=localhost; Path=/", "b=2; domain=.localhost; Secure", "c=3", f"d=4; Domain={HOST}"]
-        await request.answer(b"set", headers="".join(f"Set-Cookie: {one}\r\n" for one in cookies))
+        headers = b"".join(b"Set-Cookie: " + one + b"\r\n" for one in said)
+        request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + headers + b"\r\n")
+        await request.writer.drain()
 
     async with app(sets) as web:
         await place.router.push([web.route(HOST, 1)])
-        found = (await place.get(HOST)).headers.get_list("Set-Cookie")
-    assert [one.lower() for one in found] == [
-        f"a=1; domain={HOST}; path=/",
-        f"b=2; domain={HOST}; secure",
-        "c=3",
-        f"d=4; domain={HOST}",
-    ]
+        return (await place.get(HOST)).headers.get_list("Set-Cookie")
+
+
+async def test_an_app_sets_cookies_for_its_own_host_alone(place: Place) -> None:
+    said = (b"a=1; Domain=localhost; Path=/", b"b=2; domain=.localhost; Secure", b"c=3", b"d=4; Domain=web.localhost")
+    assert await cookies(place, *said) == ["a=1; Path=/", "b=2; Secure", "c=3", "d=4"]
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        b";Domain=.localhost",
+        b";\tDomain=.localhost",
+        b"; \t dOmAiN\t =\t.localhost",
+        b";Domain = .localhost",
+        b";\x0bDomain=.localhost",
+        b";\xc2\xa0Domain=.localhost",
+        b";;Domain=evil.example;domain=.localhost",
+        b'; x="y; Domain=.localhost"',
+        b";Domain",
+    ],
+)
+async def test_no_spelling_of_a_domain_gets_past(place: Place, attribute: bytes) -> None:
+    (found,) = await cookies(place, b"sid=evil" + attribute + b"; Path=/")
+    assert "domain" not in found.lower()
+    assert found.startswith("sid=evil")
+    assert found.endswith("; Path=/")
+
+
+async def test_the_rest_of_a_cookie_stays_as_it_is(place: Place) -> None:
+    cookie = "Domain=localhost; Path=/Domain=x; Expires=Thu, 01 Jan 2099 00:00:00 GMT; HttpOnly; SameSite=Lax"
+    assert await cookies(place, cookie.encode()) == [cookie]
+
+
+async def test_a_domain_does_not_hide_behind_many_cookies(place: Place) -> None:
+    found = await cookies(place, *[b"c=%d" % n for n in range(150)], b"sid=evil; Domain=.localhost")
+    assert found[:100] == [f"c={n}" for n in range(100)]
+    assert not [one for one in found if "Domain" in one]
