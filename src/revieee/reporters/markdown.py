@@ -17,8 +17,9 @@ _ANSI = re.compile(
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _INVISIBLE = re.compile("[\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 """Direction marks and overrides (they can show a text other than it is), characters without width, half characters."""
-_REFERENCE = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=\bGH)(?=-\d)|(?<=:)(?=//)|(?<=\bwww)(?=\.)", re.IGNORECASE)
-"""Inside a mention, a reference to an issue, an address that would become a link."""
+_REFERENCE = re.compile(r"(?<=@)(?=\w)|(?<=#)(?=\d)|(?<=GH)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+"""Inside a mention, a reference to an issue, an address that would become a link; whatever stands before it, since
+GitHub looks past some of that (``_www.``)."""
 _BREAK = "\u200b"
 """A character without width: what it stands in is no longer one reference."""
 _SPECIAL = re.compile(
