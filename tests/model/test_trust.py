@@ -61,6 +61,28 @@ def test_a_head_that_comes_back_is_approved_only_if_it_was_itself() -> None:
     assert away.follow(replace(FORK, updated_at=later(9))).vouched, "exactly the approved commit"
 
 
+def test_a_head_that_came_back_is_a_new_one_also_if_nobody_told_of_the_one_between() -> None:
+    away = replace(FORK, head_commit=commit(2), before=commit(1), updated_at=later(5))
+    back = replace(FORK, before=commit(2), updated_at=later(9))
+    asked = SEEN.asked(commit(1), may_write=False, at=NOW)
+    returned = asked.follow(back)
+    assert returned == asked.follow(away).follow(back)
+    assert returned.follow(back) == returned, "the same delivery twice"
+    early, late = (
+        commands.obey(returned, command=Approve(), by="maintainer", written=later(seconds), now=NOW)
+        for seconds in (6, 10)
+    )
+    assert not early.vouched, "the other one stood there when it was written"
+    assert late.vouched
+
+
+def test_the_push_that_brought_the_head_is_no_return() -> None:
+    first = replace(FORK, before=commit(9))
+    seen = Trust().follow(first)
+    assert seen.follow(first) == seen
+    assert seen.follow(replace(FORK, before=commit(1), updated_at=later(5))) == seen, "nothing was replaced"
+
+
 def test_trust_is_stored_and_read_again() -> None:
     trust = replace(SEEN.approve("maintainer", at=NOW), answer="Nothing.")
     assert TRUST.validate_json(TRUST.dump_json(trust)) == trust

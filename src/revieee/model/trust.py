@@ -38,7 +38,8 @@ class Trust:
 
     head: str = ""
     since: datetime | None = None
-    """GitHub's time of the first facts that named this head: it was the head from then on, if not before."""
+    """GitHub's time of the first facts that named this head, or of the push that brought it back: it was the head from
+    then on, if not before."""
     author_writes: bool | None = None
     """Whether the author may write, as the forge said for this head; None: it was not asked yet."""
     answer: str = ""
@@ -47,12 +48,20 @@ class Trust:
     """The last one; of this head or of an older commit."""
 
     def follow(self, facts: PullRequestFacts) -> "Trust":
-        """Go along with the facts: a new head is asked for anew, and a close ends what was approved."""
+        """Go along with the facts: a new head is asked for anew, and a close ends what was approved.
+
+        A head that came back is a new one, also where nobody has told us yet which one it replaced.
+        """
         if not facts.open:
             return Trust(head=facts.head_commit, since=facts.updated_at)
-        if facts.head_commit == self.head:
+        if facts.head_commit == self.head and not self._left(facts):
             return self
         return Trust(head=facts.head_commit, since=facts.updated_at, approval=self.approval)
+
+    def _left(self, facts: PullRequestFacts) -> bool:
+        """Tell whether these facts are of a push that replaced another head than the one we know."""
+        away = facts.before not in {None, self.head}
+        return away and self.since is not None and self.since < facts.updated_at
 
     def asked(self, head: str, *, may_write: bool, at: float) -> "Trust":
         """Take in the forge's answer about the author; one that was asked for another head says nothing."""
