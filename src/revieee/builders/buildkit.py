@@ -33,6 +33,8 @@ _VALUE_LIMIT = 100_000
 """Bytes; the kernel takes 128 KiB for one argument of a program (``execve(2)``)."""
 _TIDY = 3600.0
 """Seconds between two looks at the build cache."""
+_CLEARED = 300.0
+"""Seconds that the engine may take to clear it: a full disk holds much of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +140,7 @@ class BuildKitBuilder:
         bounds = [{}] if urgent else [{"filters": unused}, {"keep-storage": str(self._options.cache_limit)}]
         try:
             for bound in bounds:
-                await self._docker.call("POST", "build", "prune", query={"all": "true", **bound})
+                await self._docker.call("POST", "build", "prune", query={"all": "true", **bound}, timeout=_CLEARED)
         except DockerError as error:
             raise RetryLater(f"The build cache could not be looked at: {error}") from error
         self._tidied = now
