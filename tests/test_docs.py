@@ -273,8 +273,9 @@ def test_there_are_messages() -> None:
     assert len(MESSAGES) > 20
 
 
-def test_every_limit_names_a_test_that_is_there() -> None:
-    named = re.findall(r"`([\w/]+\.py)::([\w:]+)`", text(ROOT / "docs" / "limits.md"))
+@pytest.mark.parametrize("page", ["limits.md", "promises.md"])
+def test_every_limit_and_promise_names_tests_that_are_there(page: str) -> None:
+    named = re.findall(r"`([\w/]+\.py)::([\w:]+)`", text(ROOT / "docs" / page))
     assert len(named) > 20
     missing = [
         f"{file}::{test}"
