@@ -31,8 +31,8 @@ class Reconciler:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._turns: dict[asyncio.Task[None], int] = {}
-        """Repository id by turn under way."""
+        self._turns: dict[asyncio.Task[None], tuple[int, int]] = {}
+        """Environment's and repository's id by turn under way."""
         self._changed: set[int] = set()
         """Environments of which the engine said that something changed."""
         self._noticed = asyncio.Event()
@@ -56,7 +56,9 @@ class Reconciler:
     async def claim(self) -> int:
         """Begin a turn for what is due, as far as there are places; gives how many."""
         parts = self._parts
-        now, busy = parts.clock.now(), collections.Counter(self._turns.values())
+        # Who waits for a build does nothing: two noisy repositories' queues must not keep everybody else waiting, too.
+        working = (repository for one, repository in self._turns.values() if one not in parts.queued)
+        now, busy = parts.clock.now(), collections.Counter(working)
         going = busy.pop(GOING, 0)
         places, more = parts.policy.turns - busy.total(), parts.policy.turns - going
         until = now + parts.policy.pace.lease
@@ -103,7 +105,7 @@ class Reconciler:
 
     def _begin(self, lease: Lease, repository: int, until: float) -> None:
         turn = asyncio.create_task(take_turn(self._parts, lease, until), name=f"turn {lease.environment}")
-        self._turns[turn] = repository
+        self._turns[turn] = lease.environment, repository
         turn.add_done_callback(self._ended)
 
     def _ended(self, turn: asyncio.Task[None]) -> None:

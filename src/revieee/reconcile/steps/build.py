@@ -146,6 +146,8 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
     assert service.build is not None  # noqa: S101 -- the caller chose services with a build
 
     async def queued(place: int) -> None:
+        (parts.queued.add if place else parts.queued.discard)(turn.environment.id)
+        parts.bell.hint()
         words = f"It waits for its turn to be built: number {place} in the queue." if place else ""
         await turn.write(lambda session: releases.wait(session, turn.lease, words))
 
@@ -164,8 +166,11 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         queued=queued,
         secrets=turn.given(release).values,
     )
-    async with Output(turn, release, f"build {service.name}") as output:
-        return await parts.builder.build(request, output.write)
+    try:
+        async with Output(turn, release, f"build {service.name}") as output:
+            return await parts.builder.build(request, output.write)
+    finally:
+        parts.queued.discard(turn.environment.id)
 
 
 async def _pull(turn: Turn, service: Service) -> Image:
