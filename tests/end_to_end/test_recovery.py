@@ -2,31 +2,21 @@
 
 import asyncio
 import time
-import uuid
 
 import pytest
 
 from revieee.testing.demo.traffic import requests
 from revieee.testing.serving import docker, until
-from support.plane import PAGE, Files, Opened, Plane, gone, page
+from support.plane import Opened, Plane, gone, page, slow, under_way
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
-def slow(text: str, seconds: float) -> Files:
-    """An app whose build takes that long, also when it was built before."""
-    dockerfile = f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}\n"
-    return {**page(text), "Dockerfile": dockerfile}
-
-
-async def builds(opened: Opened) -> Opened:
-    """Wait until the app's build is under way: its own command has printed."""
-
-    async def under_way() -> bool:
-        ended = await opened.plane.control.command("logs", "--build", opened.name)
-        return "building" in ended.out
-
-    assert await until(under_way, pause=0.2), opened.plane.control.tail()
+async def builds(plane: Plane, name: str, text: str, seconds: float) -> Opened:
+    """Open a pull request whose build takes that long, and wait until it is under way."""
+    files = slow(text, seconds)
+    opened = await plane.open(name, files)
+    await under_way(files)
     return opened
 
 
@@ -36,7 +26,7 @@ async def test_killed_in_the_middle_of_a_build_it_goes_on_and_visitors_notice_no
     kept = await good.containers()
     url, host = f"http://127.0.0.1:{plane.control.given.port}/", plane.control.at(good.host)
     async with plane.control.client() as client, requests(client, url, host, ("good",)) as traffic:
-        building = await builds(await plane.open("killed", slow("built", 2.5)))
+        building = await builds(plane, "killed", "built", 2.5)
         plane.control.kill()
         await plane.control.stop()
         await asyncio.sleep(0.5)
@@ -71,7 +61,7 @@ async def test_what_happened_while_it_was_down_is_found_out(plane: Plane) -> Non
 
 
 async def test_a_close_ends_a_running_build(plane: Plane) -> None:
-    building = await builds(await plane.open("cancelled", slow("never", 120)))
+    building = await builds(plane, "cancelled", "never", 120)
     began = time.monotonic()
     await building.close()
     await building.reaches("gone")
@@ -80,7 +70,7 @@ async def test_a_close_ends_a_running_build(plane: Plane) -> None:
 
 
 async def test_a_newer_push_ends_the_build_of_an_older_one(plane: Plane) -> None:
-    building = await builds(await plane.open("superseded", slow("never", 120)))
+    building = await builds(plane, "superseded", "never", 120)
     await plane.github.force_push(building.pull, page("newer"))
     await plane.github.forget_unreachable(building.pull.repository.full_name)
     await building.reaches("live", seconds=20)

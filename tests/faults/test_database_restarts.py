@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from revieee.testing.demo.traffic import requests
 from revieee.testing.serving import until
 from support.docker import BaseImages
 from support.mortal_server import Server, mortal_server
-from support.plane import PAGE, Opened, Plane, gone, page, serving
+from support.plane import Opened, Plane, gone, page, serving, slow, under_way
 
 pytestmark = pytest.mark.slow
 
@@ -26,18 +25,6 @@ LOCKED, AWAY = 8.0, 6.0
 def parts(base_images: BaseImages, nginx: str) -> None:
     assert base_images.busybox
     assert nginx
-
-
-async def under_way(plane: Plane, name: str, text: str) -> Opened:
-    """Open a pull request, and wait until its build is under way."""
-    slow = f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep 3\n"
-    opened = await plane.open(name, page(text) | {"Dockerfile": slow})
-
-    async def building() -> bool:
-        return "building" in (await plane.control.command("logs", "--build", opened.name)).out
-
-    assert await until(building, pause=0.2), plane.control.tail()
-    return opened
 
 
 @asynccontextmanager
@@ -78,7 +65,9 @@ async def test_a_server_that_is_killed(kind: str, tmp_path: Path) -> None:
         good = await plane.open("good", page("good"))
         await good.reaches("live")
         repository = await plane.repository("missed")
-        building = await under_way(plane, "building", "built")
+        files = slow("built", 3)
+        building = await plane.open("building", files)
+        await under_way(files)
         async with visited(good, "good"):
             command = await asyncio.to_thread(server.kill)
 
@@ -100,7 +89,9 @@ async def test_a_file_that_somebody_locks(tmp_path: Path) -> None:
     async with serving(tmp_path) as plane:
         good = await plane.open("good", page("good"))
         await good.reaches("live")
-        building = await under_way(plane, "building", "built")
+        files = slow("built", 3)
+        building = await plane.open("building", files)
+        await under_way(files)
         (file,) = plane.control.data.glob("*.db")
         async with visited(good, "good"):
             with closing(sqlite3.connect(file)) as other:

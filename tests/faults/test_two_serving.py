@@ -18,9 +18,9 @@ import httpx
 import pytest
 
 from revieee.testing.github import PracticeGitHub
-from revieee.testing.serving import ControlPlane, ServingError, until
+from revieee.testing.serving import ControlPlane, ServingError
 from support.docker import BaseImages
-from support.plane import PAGE, Files, Opened, Plane, gone, page, prepared
+from support.plane import Opened, Plane, gone, page, prepared, slow, under_way
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -57,16 +57,13 @@ class Pair:
         """The builds that one of them ended well: environment and commit."""
         return Counter(BUILT.findall(self.said(control)))
 
-    async def builder(self, name: str) -> tuple[ControlPlane, ControlPlane]:
-        """Wait until somebody builds an environment; gives who does, and the other one."""
-        doing = f"{name}: fetching of"
-
-        async def begun() -> bool:
-            ended = await self.one.command("logs", "--build", name)
-            return "building" in ended.out
-
-        assert await until(begun, pause=0.2, seconds=30), self.one.tail() + self.two.tail()
-        return (self.one, self.two) if doing in self.said(self.one) else (self.two, self.one)
+    async def built_slowly(self, name: str, text: str, seconds: float) -> tuple[Opened, ControlPlane, ControlPlane]:
+        """Open a pull request whose build takes that long; gives it, who builds it, and the other one."""
+        files = slow(text, seconds)
+        opened = await self.plane.open(name, files)
+        await under_way(files)
+        mine = f"{opened.name}: fetching of" in self.said(self.one)
+        return (opened, self.one, self.two) if mine else (opened, self.two, self.one)
 
 
 def beside(one: ControlPlane, name: str) -> ControlPlane:
@@ -117,11 +114,6 @@ async def ended(control: ControlPlane) -> None:
     await control.stop()
 
 
-def slow(text: str, seconds: float) -> Files:
-    """An app whose build takes that long."""
-    return {**page(text), "Dockerfile": f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}\n"}
-
-
 @on(*SERVERS)
 async def test_they_share_the_work_and_do_nothing_twice(pair: Pair) -> None:
     opened: list[Opened] = []
@@ -156,8 +148,7 @@ async def test_they_share_the_work_and_do_nothing_twice(pair: Pair) -> None:
 
 @on(*SERVERS, "sqlite")
 async def test_one_is_killed_in_a_build_and_the_other_takes_over(pair: Pair) -> None:
-    opened = await pair.plane.open("killed", slow("built", 4))
-    doomed, heir = await pair.builder(opened.name)
+    opened, doomed, heir = await pair.built_slowly("killed", "built", 4)
     doomed.kill()
     began = time.monotonic()
     await doomed.stop()
@@ -177,8 +168,7 @@ async def test_one_is_killed_in_a_build_and_the_other_takes_over(pair: Pair) -> 
 
 @on("sqlite")
 async def test_one_is_stopped_in_order_and_the_other_goes_on_at_once(pair: Pair) -> None:
-    opened = await pair.plane.open("orderly", slow("built", 3))
-    leaving, _ = await pair.builder(opened.name)
+    opened, leaving, _ = await pair.built_slowly("orderly", "built", 3)
     began = time.monotonic()
     assert await leaving.stop() == 0
     await opened.reaches("live", seconds=LEASE)
@@ -189,8 +179,7 @@ async def test_one_is_stopped_in_order_and_the_other_goes_on_at_once(pair: Pair)
 
 @on(*SERVERS)
 async def test_one_that_was_stopped_past_its_lease_writes_nothing(pair: Pair) -> None:
-    opened = await pair.plane.open("paused", slow("first", 3))
-    paused, other = await pair.builder(opened.name)
+    opened, paused, other = await pair.built_slowly("paused", "first", 3)
     assert paused.pid
     os.kill(paused.pid, signal.SIGSTOP)
     began = time.monotonic()

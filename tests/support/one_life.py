@@ -6,6 +6,7 @@ What dies, and when, `support.dying` decides and a journal tells.
 import asyncio
 import contextlib
 import json
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -17,7 +18,7 @@ import httpx
 from revieee.testing.images import docker_client
 from revieee.testing.serving import ControlPlane, ServingError, until
 from support.dying import Death, Journal
-from support.plane import Files, Opened, Plane, gone
+from support.plane import Files, Opened, Plane, gone, under_way
 
 DOCKERFILE = """FROM busybox
 COPY index.html /www/
@@ -160,14 +161,6 @@ class Play:
         life.pages[name] = (await opened.get()).text.strip()
         life.running[name] = len(await opened.containers())
 
-    async def under_way(self, opened: Opened) -> None:
-        """Wait until the app's build is under way."""
-
-        async def building() -> bool:
-            return "building" in (await self.plane.control.command("logs", "--build", opened.name)).out
-
-        assert await until(building, pause=0.3), self.plane.control.tail()
-
     async def first_heard(self) -> str:
         """Make a repository that is known: a webhook's first delivery may meet nobody, and nobody lists what is new."""
         repository = await self.plane.repository("shop")
@@ -207,8 +200,9 @@ class Play:
             await self.stage("in place", opened)
             await opened.push(files("four", command="exit 1"))
             await self.stage("undo", opened, "failed")
-            await opened.push(files("five", also="echo building; sleep 100"))
-            await self.under_way(opened)
+            five = files("five", also=f"echo building {uuid.uuid4()}; sleep 100")
+            await opened.push(five)
+            await under_way(five)
             await opened.push(files("six"))
             await self.stage("superseded", opened)
             for note in ("create", "deploy"):

@@ -1,6 +1,9 @@
 """The whole of it on real parts: a practice GitHub, `revieee serve` as a process of its own, Docker and nginx."""
 
+import asyncio
+import contextlib
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -24,6 +27,30 @@ PAGE = {"Dockerfile": 'FROM busybox\nCOPY . /www\nEXPOSE 80\nCMD ["httpd", "-f",
 def page(text: str) -> dict[str, FileContent]:
     """The files of an app that says one text."""
     return {**PAGE, "index.html": f"{text}\n"}
+
+
+def slow(text: str, seconds: float) -> dict[str, FileContent]:
+    """The files of an app whose build takes that long, also when it was built before."""
+    return {**page(text), "Dockerfile": f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}\n"}
+
+
+async def under_way(files: Files) -> None:
+    """Wait until the build of a slow app is under way: its step is a process of this machine."""
+    found = re.search(rb"building [0-9a-f-]{36}", bytes(str(files["Dockerfile"]), "ascii"))
+    assert found
+
+    async def runs() -> bool:
+        return await asyncio.to_thread(_runs, found[0])
+
+    assert await until(runs, pause=0.1), "the build does not begin"
+
+
+def _runs(words: bytes) -> bool:
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words in process.read_bytes():
+                return True
+    return False
 
 
 class Late(AssertionError):
