@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from revieee.model.desire import desire
 from revieee.model.policy import AdmissionPolicy, Pace, Policy
 from revieee.model.telling import view_of
 from revieee.model.view import State
+from revieee.ports import RetryLater
+from revieee.reconcile.idle import NOTE_VISITS
 from revieee.reconcile.tick import tick
 from revieee.store import wishes
 from support.reconciling import HOST, Plane, facts
@@ -50,6 +54,44 @@ async def test_a_visit_keeps_it(control: Plane) -> None:
     control.router.seen[HOST] = control.clock.now() + 20 * DAY
     assert await later(control, 45) is State.LIVE
     assert await later(control, 10) is State.NONE
+
+
+async def test_a_visit_counts_although_the_router_was_started_anew_since(control: Plane) -> None:
+    await control.settle(facts(1))
+    control.clock.time += 20 * DAY
+    control.router.seen[HOST] = control.clock.now()
+    await tick(control.parts)
+    control.router.seen.clear()
+    assert await later(control, 29.9) is State.LIVE
+    assert await later(control, 0.2) is State.NONE
+
+
+async def test_visits_are_written_down_once_an_hour(control: Plane) -> None:
+    await control.settle(facts(1))
+    await tick(control.parts)
+    control.router.seen[HOST] = control.clock.now()
+    asked = control.router.asked
+    control.clock.time += NOTE_VISITS - 1
+    await tick(control.parts)
+    assert control.router.asked == asked
+    control.clock.time += 1
+    await tick(control.parts)
+    assert control.router.asked == asked + 1
+    control.router.seen.clear()
+    control.clock.time += 30 * DAY - NOTE_VISITS - 1
+    assert await later(control, 0) is State.LIVE
+
+
+async def test_a_router_that_does_not_answer_is_asked_for_visits_at_the_next_tick(control: Plane) -> None:
+    await control.settle(facts(1))
+    control.router.seen[HOST] = control.clock.now() + 20 * DAY
+    control.router.down = True
+    with pytest.raises(RetryLater):
+        await tick(control.parts)
+    control.router.down = False
+    await tick(control.parts)
+    control.router.seen.clear()
+    assert await later(control, 45) is State.LIVE
 
 
 async def test_never_is_a_choice(control: Plane) -> None:

@@ -1,14 +1,18 @@
 """Environments as people and timers look for them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 import pytest
+from sqlalchemy import inspect
 
 from revieee.model.facts import RepositoryFacts
 from revieee.model.names import EnvironmentName
-from revieee.store import environments, leases, releases, wishes
+from revieee.store import environments, leases, releases, routes, wishes
 from revieee.store.database import Database
+from revieee.store.leases import Lease
+from revieee.store.schema import EnvironmentRow
 from support.storing import NOW, SHOP, facts, go_live, lease, many, record, stack
 
 OTHER = RepositoryFacts(id=8, name="acme/other")
@@ -56,6 +60,59 @@ def test_the_tick_expects_what_may_be_there_and_what_live_releases_need(database
         live.environment: (True, stack().keys),
         begun.environment: (True, frozenset()),
     }
+
+
+HOSTS = {"shop-pr-1.localhost": "web", "api-shop-pr-1.localhost": "api"}
+WEB, API = HOSTS
+
+
+@pytest.fixture
+def held(database: Database) -> Lease:
+    """The lease on an environment that is live, with two hosts."""
+    record(database, facts())
+    one = lease(database)
+    database.run_here(lambda session: go_live(session, one))
+    database.run_here(lambda session: routes.claim(session, one.environment, HOSTS, now=NOW))
+    return one
+
+
+def note(database: Database, seen: Mapping[str, float]) -> int:
+    return database.run_here(lambda session: environments.note_visits(session, seen))
+
+
+@pytest.mark.usefixtures("held")
+def test_what_was_visited_is_not_idle(database: Database) -> None:
+    def idle(since: float) -> bool:
+        return bool(database.run_here(lambda session: environments.idle(session, since=since)))
+
+    assert idle(NOW + 1)
+    assert note(database, {WEB: NOW + 50, API: NOW + 20, "other.localhost": NOW + 90}) == 1
+    assert (idle(NOW + 50), idle(NOW + 51)) == (False, True)
+    assert note(database, {WEB: NOW + 40}) == 0, "the router was started anew, and knows an older one"
+    assert note(database, {}) == 0
+    assert not idle(NOW + 50)
+    assert note(database, {API: NOW + 60}) == 1
+    assert not idle(NOW + 60)
+
+
+def test_a_visit_asks_for_nothing_and_makes_no_turn_stale(database: Database, held: Lease) -> None:
+    def row() -> dict[str, object]:
+        found = database.read_here(lambda session: session.get_one(EnvironmentRow, held.environment))
+        return {column.key: getattr(found, column.key) for column in inspect(EnvironmentRow).columns}
+
+    before = row()
+    assert note(database, {WEB: NOW + 50}) == 1
+    assert row() == before | {"visited_at": NOW + 50}
+    database.run_here(lambda session: releases.begin(session, held, slot=None, now=NOW + 60))
+    assert row()["visited_at"] == NOW + 50
+
+
+def test_of_many_the_visits_are_written_together(database: Database) -> None:
+    ids = many(database, 3)
+    for id_ in ids:
+        hosts = {f"{id_}.localhost": "web"}
+        database.run_here(partial(routes.claim, environment_id=id_, hosts=hosts, now=NOW))
+    assert note(database, {f"{id_}.localhost": NOW + id_ for id_ in ids[1:]}) == 2
 
 
 def test_environments_are_counted_by_repository_and_in_all(database: Database) -> None:

@@ -10,14 +10,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy import Connection, Double, create_engine, insert, inspect, text
 
 from revieee.ports import Fault, Severity
+from revieee.store import upgrade
 from revieee.store.connecting import create, database_url
 from revieee.store.database import Database
-from revieee.store.schema import Base
+from revieee.store.schema import Base, MetaRow
 
 PASSWORD = "hunter2@/:"
 
@@ -26,6 +29,17 @@ def opened(url: str) -> Database:
     database = Database(url)
     database.open()
     return database
+
+
+def at_version(url: str, revision: str) -> None:
+    """Make the tables as an older version did."""
+    engine = create(database_url(url))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(upgrade.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    engine.dispose()
 
 
 @pytest.fixture
@@ -99,6 +113,31 @@ def test_an_upgrade_that_was_interrupted_goes_on(url: str, backend: str) -> None
         # As MySQL is left, where each table is there for good as soon as it is made.
         connection.execute(text("DROP TABLE report"))
         connection.execute(text("DROP INDEX ix_log_at" + (" ON log" if backend == "mariadb" else "")))
+    opened(url).close()
+    with engine.connect() as connection:
+        assert differences(connection) == []
+    engine.dispose()
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date_and_keeps_what_it_holds(url: str) -> None:
+    at_version(url, "0001")
+    engine = create(database_url(url))
+    with engine.begin() as connection:
+        connection.execute(insert(MetaRow).values(key="instance", value="a1b2"))
+    database = opened(url)
+    assert database.instance() == "a1b2"
+    database.close()
+    with engine.connect() as connection:
+        assert differences(connection) == []
+    engine.dispose()
+
+
+def test_a_column_that_an_interrupted_upgrade_added_is_kept(url: str) -> None:
+    at_version(url, "0001")
+    engine = create(database_url(url))
+    with engine.begin() as connection:
+        double = Double().compile(engine.dialect)
+        connection.execute(text(f"ALTER TABLE environment ADD COLUMN visited_at {double}"))
     opened(url).close()
     with engine.connect() as connection:
         assert differences(connection) == []

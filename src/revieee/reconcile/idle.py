@@ -8,13 +8,27 @@ from revieee.store import environments, wishes
 
 log = logging.getLogger(__name__)
 
+NOTE_VISITS = 3_600.0
+"""Seconds between two times that visits are written down: the most that is forgotten of them."""
 _DAY = 86_400.0
 
 
-async def put_away(parts: Parts) -> None:
-    """Ask for the removal of every environment that is older than the policy allows.
+async def note_visits(parts: Parts) -> None:
+    """Write down now and then what the router knows of visits: when it is started anew, it knows of none.
 
-    A visit counts like a push as long as nginx remembers it, which is until it is started anew.
+    Raises:
+        RetryLater: store or router do not answer.
+    """
+    now = parts.clock.now()
+    if now < parts.visits.noted_at + NOTE_VISITS:
+        return
+    seen = await parts.router.last_seen()
+    await parts.database.run(lambda session: environments.note_visits(session, seen))
+    parts.visits.noted_at = now
+
+
+async def put_away(parts: Parts) -> None:
+    """Ask for the removal of every environment that is older than the policy allows; a visit counts like a push.
 
     Raises:
         RetryLater: store or router do not answer.

@@ -97,6 +97,14 @@ class Room:
     """When it was last looked at what each environment uses (Unix time, seconds)."""
 
 
+@dataclass(slots=True)
+class Visits:
+    """What is written down of visits."""
+
+    noted_at: float = float("-inf")
+    """When this process last did so (Unix time, seconds)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """All that the reconciler is wired with."""
@@ -123,6 +131,7 @@ class Parts:
     room: Room = field(default_factory=Room)
     queued: set[int] = field(default_factory=set)
     """Environments that wait for their turn to be built: they hold no place that another one could work in."""
+    visits: Visits = field(default_factory=Visits)
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from revieee.ports import Placement, PortError, Presence, RetryLater
-from revieee.reconcile.idle import put_away
+from revieee.reconcile.idle import note_visits, put_away
 from revieee.reconcile.parts import CHECKOUTS, Parts
 from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
@@ -32,7 +32,8 @@ async def tick(parts: Parts) -> None:
     """
     problems: list[PortError] = []
     mine = await _is_ours(parts)
-    for look in (compare_routes, *((sweep, clear_checkouts, forget_repositories, put_away, tidy) if mine else ())):
+    alone = (sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
+    for look in (compare_routes, *(alone if mine else ())):
         try:
             await look(parts)
         except PortError as error:

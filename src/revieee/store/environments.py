@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.environment import Environment
@@ -75,17 +75,42 @@ def reclaim(session: Session, environment_id: int, *, now: float) -> bool:
 
 
 def idle(session: Session, *, since: float) -> Mapping[int, Sequence[str]]:
-    """Give the hosts, by environment id, of what is live and was neither pushed to nor deployed since then."""
+    """Give the hosts, by environment id, of what is live and was neither pushed to, deployed nor visited since then.
+
+    Of visits, the router knows the newest.
+    """
     rows = session.execute(
         select(EnvironmentRow.id, RouteRow.hostname)
         .join(ReleaseRow, (ReleaseRow.environment_id == EnvironmentRow.id) & (ReleaseRow.phase == Phase.LIVE.value))
         .outerjoin(RouteRow, RouteRow.environment_id == EnvironmentRow.id)
         .where(EnvironmentRow.wanted.is_(True), EnvironmentRow.facts_at < since)
+        .where(or_(EnvironmentRow.visited_at.is_(None), EnvironmentRow.visited_at < since))
     ).all()
     found: dict[int, list[str]] = {id_: [] for id_, _ in rows}
     for id_, hostname in rows:
         found[id_] += [hostname] if hostname else []
     return found
+
+
+def note_visits(session: Session, seen: Mapping[str, float]) -> int:
+    """Write down when environments were last visited, given that of hosts; gives of how many that was news.
+
+    Nothing else of a row changes: a visit is no wish, wakes no turn and makes none stale.
+    """
+    rows = session.execute(
+        select(EnvironmentRow.id, EnvironmentRow.visited_at, RouteRow.hostname)
+        .join(RouteRow, RouteRow.environment_id == EnvironmentRow.id)
+        .where(EnvironmentRow.wanted.is_(True))
+        .order_by(EnvironmentRow.id)
+    ).all()
+    newest: dict[int, float] = {}
+    for id_, known, hostname in rows:
+        visit = seen.get(hostname)
+        if visit is not None and visit > newest.get(id_, known or 0.0):
+            newest[id_] = visit
+    if newest:
+        session.execute(update(EnvironmentRow), [{"id": id_, "visited_at": visit} for id_, visit in newest.items()])
+    return len(newest)
 
 
 def counts(session: Session, repository_id: int) -> tuple[int, int]:

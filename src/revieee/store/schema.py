@@ -119,6 +119,8 @@ class EnvironmentRow(Base):
     """JSON of Known."""
     facts_at: Mapped[float] = mapped_column(Double)
     """When the fact arrived that changed last what is wanted."""
+    visited_at: Mapped[float | None] = mapped_column(Double)
+    """When somebody last visited it, as written down now and then: the router forgets it when it is started anew."""
     label: Mapped[str] = mapped_column(String(63), unique=True)
     incarnation: Mapped[int] = mapped_column(default=1)
     slot: Mapped[int | None] = mapped_column(unique=True)

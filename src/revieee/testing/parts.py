@@ -132,6 +132,8 @@ class MemoryRouter:
         self.requests: dict[Endpoint, int] = {}
         self.seen: dict[str, float] = {}
         """When each host was last visited."""
+        self.asked = 0
+        """How often somebody asked for that."""
         self.down = False
 
     async def ensure(self) -> None:
@@ -164,6 +166,8 @@ class MemoryRouter:
 
     async def last_seen(self) -> Mapping[str, float]:
         """Tell visits."""
+        self._answer()
+        self.asked += 1
         return dict(self.seen)
 
     async def stop(self) -> None:
