@@ -354,8 +354,8 @@ class Forge(Protocol):
     async def pull_request(self, repository: RepositoryFacts, number: int) -> PullRequestFacts | None:
         """Give one pull request as it is now, or None where it is gone."""
 
-    def repositories(self) -> AsyncIterator[RepositoryFacts]:
-        """List the repositories that an App installation may see; nothing in token mode."""
+    def repositories(self, known: Sequence[RepositoryFacts] = ()) -> AsyncIterator[RepositoryFacts]:
+        """List the repositories that installations of the App have; a token can only tell which of those known are."""
 
     async def may_write(self, repository: RepositoryFacts, login: str) -> bool:
         """Ask whether a person has write access. Not taken from a payload's association (traps.md)."""

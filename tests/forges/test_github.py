@@ -6,6 +6,7 @@ import pytest
 
 from revieee.clients.github import GitHub
 from revieee.forges.github import GitHubForge
+from revieee.model.facts import RepositoryFacts
 from revieee.ports import Fault, Refused, RetryLater, Severity
 from revieee.testing.github import FaultKind, NewRepository, Opening, PracticeGitHub, PullRequest
 from revieee.testing.github.state import Role
@@ -221,6 +222,23 @@ class TestTokenMode:
 
     async def test_there_are_no_installations(self, client: GitHub) -> None:
         assert [one async for one in GitHubForge(client).repositories()] == []
+
+    async def test_tells_which_of_those_known_are_there(self, practice: PracticeGitHub, client: GitHub) -> None:
+        shop = repository_facts(practice)
+        await practice.create_repository(NewRepository("acme/site", {"code": "x"}))
+        site = RepositoryFacts(id=practice.repository("acme/site").id, name="acme/site")
+        practice.rename_repository("acme/shop", "store")
+        practice.delete_repository("acme/site")
+        await practice.create_repository(NewRepository("acme/site", {"code": "made since"}))
+        there = [one async for one in GitHubForge(client).repositories([shop, site])]
+        assert [(one.id, one.name) for one in there] == [(shop.id, "acme/store")]
+
+    async def test_does_not_say_that_one_is_gone_while_it_may_not_know(
+        self, practice: PracticeGitHub, client: GitHub
+    ) -> None:
+        practice.faults.next("forbidden")
+        with pytest.raises(Fault):
+            _ = [one async for one in GitHubForge(client).repositories([repository_facts(practice)])]
 
     async def test_nobody_has_no_credentials(self, practice: PracticeGitHub, connected: Connect) -> None:
         assert await GitHubForge(connected()).clone_credentials(repository_facts(practice)) is None

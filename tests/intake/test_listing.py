@@ -1,60 +1,21 @@
 """Listings, with a practice GitHub that is slow, or has lost something without saying so."""
 
 import asyncio
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from revieee.clients.github import GitHub
-from revieee.forges.github import GitHubForge
-from revieee.intake.inbox import Inbox
-from revieee.intake.listing import LATER, Listing
-from revieee.model.delivery import Delivery
-from revieee.model.facts import RepositoryFacts
-from revieee.model.policy import AdmissionPolicy
-from revieee.reconcile.parts import Bell
-from revieee.store import environments, wishes
+from revieee.intake.listing import LATER
 from revieee.store.database import Database
 from revieee.testing.github import FaultKind, NewRepository, PracticeGitHub
-from revieee.testing.parts import MovingClock
+from support.desk import Desk, desk_of
 from support.practice import BOT, AppMode, app_mode, client, clock, connected, practice, pull
 
 __all__ = ["app_mode", "client", "clock", "connected", "practice", "pull"]
 
 PULLS = "GET /repos/{owner}/{repo}/pulls"
-
-
-@dataclass(kw_only=True)
-class Desk:
-    """Intake with a store of its own."""
-
-    github: PracticeGitHub
-    database: Database
-    inbox: Inbox
-    listing: Listing
-    time: MovingClock
-
-    def know(self, name: str, *, installation: int | None = None) -> RepositoryFacts:
-        """Have a repository in the store, as if a delivery had named it."""
-        one = RepositoryFacts(id=self.github.repository(name).id, name=name, installation=installation)
-        self.database.run_here(lambda session: wishes.record_repository(session, one, now=self.time.now()))
-        return one
-
-    async def view(self, name: str) -> int:
-        """Hear the ping of a new webhook; gives the repository's id."""
-        id_ = self.github.repository(name).id
-        document = {"zen": "", "hook_id": 1, "hook": {}, "repository": {"id": id_, "full_name": name}}
-        body = json.dumps(document).encode()
-        await self.inbox.store(Delivery(id=f"ping {name}", event="ping", body=body, received_at=self.time.now()))
-        assert await self.inbox.handle() == 1
-        return id_
-
-    def wanted(self) -> dict[str, bool]:
-        """Tell of every environment whether it is wanted."""
-        return {str(one.name): one.wanted for one in self.database.run_here(environments.everything)}
 
 
 @pytest.fixture
@@ -63,13 +24,6 @@ def database(tmp_path: Path) -> Iterator[Database]:
     one.open()
     yield one
     one.close()
-
-
-def desk_of(github: PracticeGitHub, database: Database, client: GitHub) -> Desk:
-    time = MovingClock()
-    inbox = Inbox(database, AdmissionPolicy(), time, Bell())
-    listing = Listing(database, GitHubForge(client), inbox, time, Bell())
-    return Desk(github=github, database=database, inbox=inbox, listing=listing, time=time)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from revieee.model.environment import Environment
 from revieee.model.phases import Phase
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.parts import Turn
-from revieee.store import leases, secrets
+from revieee.reconcile.tick import KEEP_LOGS, tick
+from revieee.store import leases, secrets, wishes
 from revieee.store.leases import Lease
 from revieee.store.vault import Vault
 from support.reconciling import REPOSITORY, Plane, facts, plane
@@ -65,6 +66,35 @@ async def test_nothing_of_it_is_in_the_store_but_sealed(shop: Plane, tmp_path: P
     put(shop, VALUE)
     await shop.settle(facts(1))
     assert VALUE.encode() not in content(tmp_path)
+
+
+def remove(one: Plane) -> None:
+    now = one.clock.now()
+    one.database.run_here(lambda session: wishes.remove_repository(session, REPOSITORY.id, "Gone.", now=now))
+
+
+async def test_a_repository_that_was_removed_and_comes_back_has_its_secrets(shop: Plane) -> None:
+    put(shop, VALUE)
+    await shop.settle(facts(1))
+    remove(shop)
+    assert (await shop.settle()).live is None
+    shop.clock.time += KEEP_LOGS
+    await tick(shop.parts)
+    now = shop.clock.now()
+    shop.database.run_here(lambda session: wishes.record_repository(session, REPOSITORY, now=now))
+    environment = await shop.settle(facts(2, minute=1))
+    assert environment.live is not None
+    assert turn(shop, environment).placement(environment.live).secrets == (("TOKEN", VALUE),)
+
+
+async def test_a_repository_that_stays_away_has_none_in_time(shop: Plane) -> None:
+    put(shop, VALUE)
+    await shop.settle(facts(1))
+    remove(shop)
+    await shop.settle()
+    shop.clock.time += KEEP_LOGS + 1
+    await tick(shop.parts)
+    assert not shop.database.read_here(secrets.any_)
 
 
 async def test_only_the_repository_s_own_code_is_given_any(shop: Plane) -> None:

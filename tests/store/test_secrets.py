@@ -7,10 +7,10 @@ import pytest
 from revieee.model.facts import RepositoryFacts
 from revieee.model.secrets import MOST_IN_ALL
 from revieee.ports import Refused
-from revieee.store import secrets, wishes
+from revieee.store import releases, secrets, wishes
 from revieee.store.database import Database
 from revieee.store.secrets import Sealed
-from support.storing import NOW, SHOP, facts, record
+from support.storing import NOW, SHOP, facts, lease, record
 
 
 def put(database: Database, name: str, data: bytes, *, now: float = NOW) -> None:
@@ -50,16 +50,46 @@ def test_a_repository_is_found_by_its_name_however_it_is_written(database: Datab
         database.read_here(lambda session: secrets.repository(session, "acme/other"))
 
 
-def test_one_that_is_removed_loses_its_secrets_and_no_other_does(database: Database) -> None:
+def remove(database: Database, *, now: float) -> None:
+    database.run_here(lambda session: wishes.remove_repository(session, SHOP.id, "it was deleted", now=now))
+
+
+def forget(database: Database, *, before: float) -> None:
+    database.run_here(lambda session: secrets.forget(session, before=before))
+
+
+def test_one_that_was_removed_long_ago_loses_its_secrets_and_no_other_does(database: Database) -> None:
     other = RepositoryFacts(id=8, name="acme/other")
     record(database, facts())
     record(database, facts(repository=other))
     put(database, "A", b"one")
     database.run_here(lambda session: secrets.put(session, other.id, "A", b"other", now=NOW))
-    database.run_here(lambda session: wishes.remove_repository(session, SHOP.id, "it was deleted", now=NOW))
+    remove(database, now=NOW + 5)
+    forget(database, before=NOW + 5)
+    assert len(stored(database)) == 1
+    forget(database, before=NOW + 6)
     assert stored(database) == []
-    assert database.read_here(secrets.any_)
     assert database.read_here(lambda session: secrets.sealed(session, other.id))[0].data == b"other"
+
+
+def test_one_that_comes_back_has_its_secrets(database: Database) -> None:
+    record(database, facts())
+    put(database, "A", b"one")
+    before = stored(database)
+    remove(database, now=NOW + 5)
+    database.run_here(lambda session: wishes.record_repository(session, SHOP, now=NOW + 9, settled=True))
+    forget(database, before=NOW + 100)
+    assert stored(database) == before
+
+
+def test_secrets_stay_while_something_runs_with_them(database: Database) -> None:
+    record(database, facts())
+    held = lease(database)
+    database.run_here(lambda session: releases.begin(session, held, slot=None, now=NOW))
+    put(database, "A", b"one")
+    remove(database, now=NOW + 5)
+    forget(database, before=NOW + 100)
+    assert len(stored(database)) == 1, "a hook may need them, and its output is masked"
 
 
 def test_more_than_the_most_are_refused(database: Database) -> None:

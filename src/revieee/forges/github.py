@@ -90,9 +90,16 @@ class GitHubForge:
                 return None
             return _facts(item, repository)
 
-    async def repositories(self) -> AsyncIterator[RepositoryFacts]:
-        """List the repositories of all installations that are not suspended; nothing in token mode."""
+    async def repositories(self, known: Sequence[RepositoryFacts] = ()) -> AsyncIterator[RepositoryFacts]:
+        """List the repositories of all installations that are not suspended; in token mode, those known that are there.
+
+        Raises:
+            Refused: the GitHub App is gone.
+        """
         if not isinstance(self._github.credentials, App):
+            for asked in known:
+                if (found := await self._named(asked)) is not None and found.id == asked.id:
+                    yield found
             return
         with _told("the GitHub App is gone"):
             async for item in self._github.root.pages("/app/installations?per_page=100"):
@@ -128,6 +135,14 @@ class GitHubForge:
     async def check(self) -> Sequence[Finding]:
         """Tell whether GitHub knows us and lets us do what we need."""
         return await check(self._github, {**PERMISSIONS, **CLONE_PERMISSIONS})
+
+    async def _named(self, repository: RepositoryFacts) -> RepositoryFacts | None:
+        """Give what has a repository's name: itself, or, where it is gone, one that was made since."""
+        with _told(""):
+            try:
+                return documents.repository(Part.of(await self._at(repository).get("")), repository.installation)
+            except Absent:
+                return None
 
     def _at(self, repository: RepositoryFacts) -> Repository:
         return self._github.repository(repository.id, repository.name, repository.installation)

@@ -14,7 +14,7 @@ from revieee.model.github import Malformed
 from revieee.model.policy import AdmissionPolicy, ForkPolicy
 from revieee.model.trust import Trust
 from revieee.ports import Clock, Hints, RetryLater
-from revieee.store import environments, inbox, wishes
+from revieee.store import doubts, environments, inbox, wishes
 from revieee.store.database import Database
 from revieee.store.gathering import Gathering
 
@@ -113,7 +113,7 @@ class Inbox:
             case payloads.RepositoryRenamed(repository=one) | payloads.RepositoryTransferred(repository=one):
                 outcome = self._known(session, [one], "renamed")
             case payloads.RepositoryDeleted(repository=one):
-                outcome = self._gone(session, {one.id}, "The repository was deleted.")
+                outcome = self._doubted(session, {one.id}, "The repository was deleted.")
             case payloads.Ping(repository=RepositoryFacts() as one):
                 self._seen.add(one.id)  # what is open already gets its environment now
                 outcome = self._known(session, [one], "set up")
@@ -124,7 +124,7 @@ class Inbox:
                 ids = {one.id for one in several}
                 if whole:
                     ids |= {one.id for one in environments.repositories(session) if one.installation == installation}
-                outcome = self._gone(session, ids, "Revieee was removed from the repository.")
+                outcome = self._doubted(session, ids, "Revieee was removed from the repository.")
             case payloads.Ignored(reason=reason):
                 outcome = f"ignored: {reason}"
             case _:
@@ -142,7 +142,8 @@ class Inbox:
             wishes.record_repository(session, one, now=self._clock.now())
         return f"{what}: {', '.join(one.name for one in repositories)}"
 
-    def _gone(self, session: Session, repositories: Collection[int], reason: str) -> str:
+    def _doubted(self, session: Session, repositories: Collection[int], reason: str) -> str:
+        """Note that repositories are said to be gone. Newer news may have come before this, so the forge is asked."""
         for id_ in repositories:
-            wishes.remove_repository(session, id_, reason, now=self._clock.now())
-        return reason
+            doubts.note(session, id_, reason, now=self._clock.now())
+        return f"the forge is asked: {reason}"

@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from revieee.intake.inbox import TOGETHER, Inbox
+from revieee.intake.removals import Removals
 from revieee.model.facts import PullRequestFacts, RepositoryFacts
 from revieee.ports import Clock, Forge, Hints, PortError, Refused, RetryLater
 from revieee.store import environments, wishes
@@ -26,6 +27,7 @@ class Listing:
     def __init__(self, database: Database, forge: Forge, inbox: Inbox, clock: Clock, hints: Hints) -> None:
         self._database, self._forge, self._inbox = database, forge, inbox
         self._clock, self._hints = clock, hints
+        self._removals = Removals(database, forge, clock, hints)
         self._not_before: dict[int, float] = {}
         """Repositories of :meth:`list_new` that could not be listed: when to try again."""
         self._absent: set[int] = set()
@@ -37,6 +39,7 @@ class Listing:
         A repository that cannot be listed is named in the log and left as it is known. One that the forge says is
         absent, twice in a row, is gone: the delivery that said so was missed.
         """
+        await self._removals.settle()
         count, absent = 0, await self._record_repositories()
         for repository in await self._database.read(environments.repositories):
             try:
@@ -61,7 +64,8 @@ class Listing:
         listed: dict[int, int | None] = {}
         try:
             async for repository in self._forge.repositories():
-                await self._database.run(partial(wishes.record_repository, facts=repository, now=self._now))
+                work = partial(wishes.record_repository, facts=repository, now=self._now, settled=True)
+                await self._database.run(work)
                 listed[repository.id] = repository.installation
         except PortError as error:
             log.warning("the repositories could not be listed: %s", error)
@@ -96,10 +100,12 @@ class Listing:
         return len(numbers)
 
     async def list_new(self) -> None:
-        """List repositories that came into view since; one that the forge says nothing of keeps no other waiting.
+        """Settle removals, and list repositories that came into view since.
 
-        It is listed at a later call; one that is not for us to see is forgotten.
+        One that the forge says nothing of keeps no other waiting and is listed at a later call; one that is not for us
+        to see is forgotten.
         """
+        self._inbox.to_list.update(await self._removals.settle())
         now, wanted = self._now, self._inbox.to_list
         due = {id_ for id_ in wanted if self._not_before.get(id_, now) <= now}
         if not due:

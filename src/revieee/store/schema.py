@@ -99,6 +99,10 @@ class RepositoryRow(Base):
     removed_at: Mapped[float | None] = mapped_column(Double)
     """When it was deleted or its installation removed: all its environments go."""
     removed_reason: Mapped[str] = mapped_column(Words, default="")
+    doubted_at: Mapped[float | None] = mapped_column(Double)
+    """When a delivery last left open whether it is still there: the forge is to be asked. None: nothing is open."""
+    doubt: Mapped[str | None] = mapped_column(Words)
+    """Why it may be gone, for people."""
     heard_at: Mapped[float] = mapped_column(Double)
     """How old its name is: a late delivery that still has an older one does not bring that back."""
 

@@ -4,13 +4,13 @@ import secrets as random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from revieee.model.names import repository_name
 from revieee.model.secrets import MOST_IN_ALL
 from revieee.ports import Refused
-from revieee.store.schema import RepositoryRow, SecretRow
+from revieee.store.schema import EnvironmentRow, RepositoryRow, SecretRow
 
 _TOKEN_BYTES = 8
 
@@ -94,8 +94,10 @@ def any_(session: Session) -> bool:
 
 
 def forget(session: Session, *, before: float) -> None:
-    """Drop those that were retired before that time."""
-    session.execute(delete(SecretRow).where(SecretRow.retired_at < before))
+    """Drop those that were retired before that time, and those of repositories removed before then and all gone."""
+    placed = select(EnvironmentRow.repository_id).where(EnvironmentRow.placed.is_(True))
+    gone = select(RepositoryRow.id).where(RepositoryRow.removed_at < before, RepositoryRow.id.not_in(placed))
+    session.execute(delete(SecretRow).where(or_(SecretRow.retired_at < before, SecretRow.repository_id.in_(gone))))
 
 
 def _value(row: SecretRow) -> Sealed:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.desire import Desire
@@ -15,7 +15,7 @@ from revieee.model.trust import TRUST, Trust
 from revieee.store.codec import REPOSITORY
 from revieee.store.leases import Lease, guard
 from revieee.store.reading import trust_of
-from revieee.store.schema import EnvironmentRow, RepositoryRow, SecretRow
+from revieee.store.schema import EnvironmentRow, RepositoryRow
 
 _ON_REQUEST = "It was removed on request. A new push, or `revieee deploy`, brings it back."
 
@@ -28,15 +28,20 @@ def inputs_of(facts: PullRequestFacts, commit: str, nonce: int) -> str:
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def record_repository(session: Session, facts: RepositoryFacts, *, now: float) -> RepositoryRow:
+def record_repository(session: Session, facts: RepositoryFacts, *, now: float, settled: bool = False) -> RepositoryRow:
     """Have a row for a repository that is there; a rename changes its name and nothing else.
+
+    Where a removal was heard of as well, either may be the newer news: only the forge can tell (:mod:`.doubts`).
 
     Args:
         session: of the store.
-        facts: what the forge says of it now.
+        facts: what a delivery or the forge says of it.
         now: Unix time, seconds.
+        settled: it is newer than the removal for sure, as the forge's own answer is.
     """
     row = _repository(session, facts, heard_at=now)
+    if not settled and (row.removed_at is not None or row.doubted_at is not None):
+        row.doubted_at, row.doubt = now, row.doubt or row.removed_reason
     if row.removed_at is not None:
         row.removed_at, row.removed_reason = None, ""
         _tell_again(session, row)
@@ -64,7 +69,7 @@ def record_facts(
     said_at = now if settled else facts.updated_at.timestamp()
     repository = _repository(session, facts.repository, heard_at=said_at)
     if repository.removed_at is not None and said_at > repository.removed_at:
-        repository = record_repository(session, facts.repository, now=said_at)
+        repository = record_repository(session, facts.repository, now=said_at, settled=True)
     row = session.scalar(
         select(EnvironmentRow)
         .where(EnvironmentRow.repository_id == repository.id, EnvironmentRow.number == facts.number)
@@ -154,12 +159,15 @@ def record_trust(
 
 
 def remove_repository(session: Session, repository_id: int, reason: str, *, now: float) -> None:
-    """Ask for the removal of all environments of a repository that is gone or no longer ours to see."""
+    """Ask for the removal of all environments of a repository that is gone or no longer ours to see.
+
+    Its secrets stay for a while, since it may come back (:func:`revieee.store.secrets.forget`).
+    """
     repository = session.get(RepositoryRow, repository_id, with_for_update=True)
     if repository is None:
         return
     repository.removed_at, repository.removed_reason = now, reason
-    session.execute(delete(SecretRow).where(SecretRow.repository_id == repository_id))
+    repository.doubted_at = repository.doubt = None
     session.execute(
         update(EnvironmentRow)
         .where(EnvironmentRow.repository_id == repository_id, EnvironmentRow.wanted.is_(True))
