@@ -117,8 +117,8 @@ def named(text: str, canary: Path) -> str:
 
 def asked(plane: Plane, *commands: Sequence[str]) -> list[Ended]:
     """Run commands one after the other, in this process: starting it for each takes a second of the processor."""
-    runner, how = CliRunner(), {"env": plane.control.environment(), "catch_exceptions": False}
-    ended = [runner.invoke(main, list(command), **how) for command in commands]
+    runner, given = CliRunner(), plane.control.environment()
+    ended = [runner.invoke(main, list(command), env=given, catch_exceptions=False) for command in commands]
     return [Ended(one.exit_code, one.stdout, one.stderr) for one in ended]
 
 
