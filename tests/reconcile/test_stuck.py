@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -108,7 +109,8 @@ async def test_an_image_that_is_used_again_by_now_is_not_removed(
         for kept in control.database.run_here(images.unused):
             if kept not in gone:  # another environment finds it at hand meanwhile
                 used = Image(id=kept, reference="found")
-                control.database.run_here(lambda session: images.pin(session, other, used, refreshed=False, now=0))  # noqa: B023
+                pin = partial(images.pin, environment_id=other, image=used, refreshed=False, now=0)
+                control.database.run_here(pin)
         await forget(image)
 
     monkeypatch.setattr(control.parts.engine, "forget_image", slowly)
