@@ -240,7 +240,7 @@ class Engine(Protocol):
     def events(self, instance: str) -> AsyncIterator[int]:
         """Give the ids of environments as something of theirs changes: hints, possibly incomplete.
 
-        When the engine began anew, all are given: what ended with it may look as if it had completed.
+        When the engine began anew, those with ended tasks are given: one may only look as if it had completed.
         """
 
     def logs(self, placement: Placement, key: str, *, tail: int = 50, follow: bool = False) -> AsyncIterator[bytes]:

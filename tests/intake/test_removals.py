@@ -1,13 +1,16 @@
 """Removals: in whatever order deliveries come, what the forge shows is what stays."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from revieee.clients.github import GitHub
+from revieee.forges.github import GitHubForge
 from revieee.intake.removals import LATER, PATIENCE, SURE
+from revieee.model.facts import RepositoryFacts
+from revieee.ports import RetryLater
 from revieee.store import environments
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
@@ -247,3 +250,33 @@ async def test_what_is_heard_while_the_forge_answers_is_asked_about_again(
     desk.github.suspend(installation, suspended=False)
     await settle(desk)
     assert wishes_of(desk) == before
+
+
+async def test_what_was_shown_before_the_forge_broke_off_is_there_also_after_a_day(
+    desk: Desk, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = GitHubForge.repositories
+
+    async def breaks_off(forge: GitHubForge, known: Sequence[RepositoryFacts] = ()) -> AsyncIterator[RepositoryFacts]:
+        async for one in shown(forge, known):
+            yield one
+        raise RetryLater("GitHub does not answer: 502")
+
+    monkeypatch.setattr(GitHubForge, "repositories", breaks_off)
+    taken_out_and_back(desk.github, installation)
+    await hear(desk, desk.github.webhooks.deliveries[-2])
+    await settle(desk)
+    await settle(desk, after=PATIENCE + DAY)
+    assert desk.wanted() == {"acme/shop#1": True}
+
+
+async def test_an_installation_that_lets_us_not_ask_is_there_and_keeps_no_other_waiting(
+    desk: Desk, installation: Installation
+) -> None:
+    desk.github.choose_repositories(installation, removed=["acme/shop"])
+    await hear(desk, desk.github.webhooks.deliveries[-1])
+    desk.github.faults.next("forbidden", "GET /installation/repositories", times=None)
+    await settle(desk)
+    await settle(desk, after=PATIENCE + DAY)
+    assert desk.wanted() == {"acme/shop#1": True}
+    desk.github.faults.clear()

@@ -10,6 +10,7 @@ from revieee.ports import Fault
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.owner import Place, take_place
 from revieee.store import leases
+from revieee.store.leases import Places
 from support.reconciling import Plane, facts
 
 HOLD = """
@@ -88,7 +89,9 @@ async def test_what_a_killed_process_was_at_is_taken_up_at_once(control: Plane, 
     control.wish(facts())
     now = control.clock.now()
     with take_place(tmp_path) as killed:
-        control.database.run_here(lambda session: leases.claim(session, killed.owner, now=now, until=now + 30, limit=9))
+        control.database.run_here(
+            lambda session: leases.claim(session, killed.owner, Places.all_free(9), now=now, until=now + 30)
+        )
     with take_place(tmp_path) as place:
         assert await control.reconciler.claim() == 0
         reconciler = serving(control, place)

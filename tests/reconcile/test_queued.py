@@ -4,12 +4,13 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+from revieee.model.facts import PullRequestFacts
 from revieee.model.image import Image
 from revieee.model.policy import Policy
 from revieee.model.telling import view_of
 from revieee.ports import BuildRequest, Write
 from revieee.testing.parts import MemoryBuilder
-from support.reconciling import REPOSITORY, facts, plane
+from support.reconciling import COMPOSE, REPOSITORY, commit, facts, plane
 
 
 class Queueing(MemoryBuilder):
@@ -48,7 +49,7 @@ async def test_it_is_told_its_place_until_its_turn_comes(tmp_path: Path) -> None
 
 
 class Crowded(MemoryBuilder):
-    """A builder whose queue for one repository does not move until it is told to."""
+    """A builder whose queue moves for nobody but one quiet repository, until it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +58,7 @@ class Crowded(MemoryBuilder):
 
     async def build(self, request: BuildRequest, write: Write) -> Image:
         """Wait, with a place in the queue."""
-        if request.cache_scope.startswith(f"{REPOSITORY.id} "):
+        if not request.cache_scope.startswith(f"{QUIET} "):
             assert request.queued is not None
             await request.queued(1)
             self.waiting += 1
@@ -66,22 +67,45 @@ class Crowded(MemoryBuilder):
         return await super().build(request, write)
 
 
-async def test_a_crowd_that_waits_for_builds_keeps_no_other_repository_from_its_turn(tmp_path: Path) -> None:
+QUIET = 4
+
+
+def of(repository: int, number: int) -> PullRequestFacts:
+    where = replace(REPOSITORY, id=repository, name=f"acme/repository-{repository}")
+    return replace(facts(number), number=number, repository=where, head_repository=repository)
+
+
+async def test_crowds_that_wait_for_builds_keep_no_other_repository_from_its_turn(tmp_path: Path) -> None:
     builder = Crowded()
     one = plane(tmp_path, builder=builder, policy=Policy(turns=2))
-    for number in range(1, 6):
-        one.wish(replace(facts(number), number=number))
+    for repository in (1, 2, 3):
+        for number in (1, 2, 3):
+            one.wish(of(repository, number))
     working = asyncio.create_task(one.reconciler.settle())
-    while builder.waiting < 5:
+    while builder.waiting < 6:
         await asyncio.sleep(0.005)
         await one.reconciler.claim()
-    other = replace(REPOSITORY, id=8, name="acme/blog")
-    quiet = one.wish(replace(facts(1), repository=other, head_repository=8))
-    await one.reconciler.claim()
+    quiet = one.wish(of(QUIET, 1))
     while one.environment(quiet).live is None:
         await asyncio.sleep(0.005)
         await one.reconciler.claim()
-    assert builder.waiting == 5
+    assert builder.waiting == 6, "no repository has more than its share"
+    builder.moves.set()
+    await working
+    assert one.parts.queued == set()
+    one.database.close()
+
+
+async def test_an_environment_of_which_one_image_is_built_while_another_waits_is_told_of_both(tmp_path: Path) -> None:
+    builder = Crowded()
+    one = plane(tmp_path, builder=builder, policy=Policy(turns=2))
+    two = COMPOSE.replace(b"    image: postgres:16", b"    build: .")
+    one.source.commits[commit(1)] = {"compose.yaml": two, "Dockerfile": b"FROM busybox"}
+    one.wish(of(1, 1))
+    working = asyncio.create_task(one.reconciler.settle())
+    while builder.waiting < 2:  # noqa: ASYNC110 -- the builder has no event
+        await asyncio.sleep(0.005)
+    assert one.parts.queued == {(1, "web"), (1, "db")}
     builder.moves.set()
     await working
     assert one.parts.queued == set()

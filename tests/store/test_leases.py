@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from revieee.model.facts import RepositoryFacts
 from revieee.store import leases, releases
 from revieee.store.database import Database
-from revieee.store.leases import Lease, StaleLease
+from revieee.store.leases import Lease, Places, StaleLease
 from revieee.store.schema import EnvironmentRow
 from support.storing import NOW, facts, lease, many, record
 
@@ -20,7 +20,9 @@ from support.storing import NOW, facts, lease, many, record
 def claim(database: Database, owner: str = "us", *, now: float = NOW, limit: int = 10) -> list[int]:
     return [
         one.environment
-        for one in database.run_here(lambda session: leases.claim(session, owner, now=now, until=now + 30, limit=limit))
+        for one in database.run_here(
+            lambda session: leases.claim(session, owner, Places.all_free(limit), now=now, until=now + 30)
+        )
     ]
 
 
@@ -120,7 +122,7 @@ def test_a_wish_during_a_turn_makes_it_due_at_once(database: Database) -> None:
 
 def test_a_process_that_ends_gives_back_all_it_has(database: Database) -> None:
     many(database, 3)
-    mine = database.run_here(lambda session: leases.claim(session, "us", now=NOW, until=NOW + 30, limit=2))
+    mine = database.run_here(lambda session: leases.claim(session, "us", Places.all_free(2), now=NOW, until=NOW + 30))
     other = lease(database, "other")
     database.run_here(lambda session: leases.free_of(session, "us"))
 
@@ -132,7 +134,9 @@ def test_a_process_that_ends_gives_back_all_it_has(database: Database) -> None:
 
 def test_what_the_tick_found_different_becomes_due(database: Database) -> None:
     ids = many(database, 2)
-    for held in database.run_here(lambda session: leases.claim(session, "us", now=NOW, until=NOW + 30, limit=9)):
+    for held in database.run_here(
+        lambda session: leases.claim(session, "us", Places.all_free(9), now=NOW, until=NOW + 30)
+    ):
         database.run_here(partial(leases.release, lease=held, seen_revision=1, due_at=None, now=NOW))
     database.run_here(lambda session: leases.make_due(session, ids[:1], now=NOW + 5))
     database.run_here(lambda session: leases.make_due(session, [], now=NOW + 5))
@@ -151,7 +155,7 @@ def test_a_repository_with_turns_under_way_comes_later(database: Database) -> No
     many(database, 5)
     quiet = many(database, 5, repository=RepositoryFacts(id=8, name="acme/quiet"))
     taken = database.run_here(
-        lambda session: leases.claim(session, "us", now=NOW, until=NOW + 30, limit=3, busy={7: 3})
+        lambda session: leases.claim(session, "us", Places(free=3, busy={7: 3}, share=4), now=NOW, until=NOW + 30)
     )
     assert {one.environment for one in taken} < set(quiet)
 

@@ -200,7 +200,7 @@ class Play:
             await self.stage("in place", opened)
             await opened.push(files("four", command="exit 1"))
             await self.stage("undo", opened, "failed")
-            five = files("five", also=f"echo building {uuid.uuid4()}; sleep 100")
+            five = files("five", also=f"echo building {uuid.uuid4()}; sleep 100; true")
             await opened.push(five)
             await under_way(five)
             await opened.push(files("six"))

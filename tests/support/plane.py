@@ -31,11 +31,17 @@ def page(text: str) -> dict[str, FileContent]:
 
 def slow(text: str, seconds: float) -> dict[str, FileContent]:
     """The files of an app whose build takes that long, also when it was built before."""
-    return {**page(text), "Dockerfile": f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}\n"}
+    return {
+        **page(text),
+        "Dockerfile": f"{PAGE['Dockerfile']}RUN echo building {uuid.uuid4()}; sleep {seconds}; true\n",
+    }
 
 
 async def under_way(files: Files) -> None:
-    """Wait until the build of a slow app is under way: its step is a process of this machine."""
+    """Wait until the build of a slow app is under way: its step is a process of this machine.
+
+    A shell that has nothing to do after its last command becomes that; so there is one more.
+    """
     found = re.search(rb"building [0-9a-f-]{36}", bytes(str(files["Dockerfile"]), "ascii"))
     assert found
 

@@ -125,6 +125,7 @@ def private_docker(
             stack.callback(_run, "ip", "netns", "del", namespace)
             _run("ip", "-n", namespace, "link", "set", "lo", "up")
         else:
+            subprocess.run(["ip", "link", "del", _BRIDGE], capture_output=True, check=False)  # of a run that was killed
             _run("ip", "link", "add", "name", _BRIDGE, "type", "bridge")
             stack.callback(_run, "ip", "link", "del", _BRIDGE)
             _run("ip", "address", "add", _BRIDGE_ADDRESS, "dev", _BRIDGE)

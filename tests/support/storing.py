@@ -17,7 +17,7 @@ from revieee.model.stack import Exposure, Service, Stack
 from revieee.model.trust import Trust
 from revieee.store import leases, releases, wishes
 from revieee.store.database import Database
-from revieee.store.leases import Lease
+from revieee.store.leases import Lease, Places
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = OPENED.timestamp()
@@ -68,7 +68,7 @@ def many(database: Database, count: int, *, repository: RepositoryFacts = SHOP) 
 
 def lease(database: Database, owner: str = "us", *, now: float = NOW, until: float = NOW + 30) -> Lease:
     """Takes a lease on the one environment that is due."""
-    (taken,) = database.run_here(lambda session: leases.claim(session, owner, now=now, until=until, limit=1))
+    (taken,) = database.run_here(lambda session: leases.claim(session, owner, Places.all_free(1), now=now, until=until))
     return taken
 
 

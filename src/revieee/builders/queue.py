@@ -54,6 +54,8 @@ class FairQueue:
         self._waiting: list[_Ticket] = []
         self._served: dict[str, int] = {}
         self._turns = 0
+        self._order: tuple[Waiting, ...] | None = None
+        """As last given; None: something changed since."""
 
     @asynccontextmanager
     async def turn(self, scope: str, environment: int, queued: Queued | None = None) -> AsyncIterator[None]:
@@ -99,6 +101,11 @@ class FairQueue:
 
     def waiting(self) -> tuple[Waiting, ...]:
         """Give the builds that wait, in the order in which their turns would come if no other one arrived."""
+        if self._order is None:  # all who wait ask, each time that one of them moves
+            self._order = self._in_order()
+        return self._order
+
+    def _in_order(self) -> tuple[Waiting, ...]:
         running, served, turns = self._running.copy(), dict(self._served), self._turns
         left, order = list(self._waiting), []
         while left:
@@ -114,6 +121,7 @@ class FairQueue:
         )
 
     def _call(self) -> None:
+        self._order = None
         while self._waiting and self._running.total() < self._places:
             running = self._running + self._slots.elsewhere() if self._slots else self._running
             ticket = _next(self._waiting, running, self._served)

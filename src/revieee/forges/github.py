@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from revieee import __version__
 from revieee.clients.github import PUBLIC_API, GitHub, Repository
-from revieee.clients.github_errors import Absent, GitHubError, Rejected, Unauthorized
+from revieee.clients.github_errors import Absent, Forbidden, GitHubError, Rejected, Unauthorized
 from revieee.clients.github_session import Clock
 from revieee.clients.github_tokens import App, Token
 from revieee.forges.github_check import check
@@ -93,6 +93,9 @@ class GitHubForge:
     async def repositories(self, known: Sequence[RepositoryFacts] = ()) -> AsyncIterator[RepositoryFacts]:
         """List the repositories of all installations that are not suspended; in token mode, those known that are there.
 
+        A known one of which GitHub tells us nothing, because we are not let ask (of an organization that lists the
+        addresses it serves, say), is there.
+
         Raises:
             Refused: the GitHub App is gone.
         """
@@ -110,8 +113,13 @@ class GitHubForge:
                 pages = self._github.installation(id_).pages(
                     "/installation/repositories?per_page=100", key="repositories"
                 )
-                async for one in _unless_absent(pages):
-                    yield documents.repository(Part.of(one), id_)
+                try:
+                    async for one in _unless_absent(pages):
+                        yield documents.repository(Part.of(one), id_)
+                except Forbidden:
+                    for asked in known:
+                        if asked.installation == id_:
+                            yield asked
 
     async def may_write(self, repository: RepositoryFacts, login: str) -> bool:
         """Ask whether a person has write access (role write, maintain or admin)."""
@@ -143,6 +151,8 @@ class GitHubForge:
                 return documents.repository(Part.of(await self._at(repository).get("")), repository.installation)
             except Absent:
                 return None
+            except Forbidden:
+                return repository
 
     def _at(self, repository: RepositoryFacts) -> Repository:
         return self._github.repository(repository.id, repository.name, repository.installation)

@@ -1,11 +1,14 @@
 """Removals: deliveries come late and in any order, so whether a repository is gone is settled by asking the forge."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from functools import partial
 
+from revieee.model.facts import RepositoryFacts
 from revieee.ports import Clock, Forge, Hints, PortError, Refused, RetryLater
 from revieee.store import doubts
 from revieee.store.database import Database
+from revieee.store.doubts import Doubt
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +35,35 @@ class Removals:
             RetryLater: the database does not answer.
         """
         now = self._clock.now()
-        waiting = await self._database.read(partial(doubts.waiting, until=now - SURE))
-        if not waiting or now < self._not_before:
+        if now < self._not_before:
             return set()
-        try:
-            shown = self._forge.repositories([one.repository for one in waiting])
-            found = {one.id: one async for one in shown}
-        except Refused as error:
-            log.warning("no repository is there for us: %s", error)
-            found = {}
-        except PortError as error:
-            self._not_before = self._clock.now() + _delay(error)
-            log.warning("whether %d repositories are gone is not known: %s", len(waiting), error)
-            waiting, found = [one for one in waiting if one.since <= now - PATIENCE], {}
+        waiting = await self._database.read(partial(doubts.waiting, until=now - SURE))
+        if not waiting:
+            return set()
+        found, whole = await self._shown(waiting)
         for one in waiting:
             there = found.get(one.repository.id)
+            if there is None and not whole and one.since > now - PATIENCE:
+                continue
             work = partial(doubts.settle, doubt=one, found=there, now=self._clock.now())
             if await self._database.run(work):
                 log.info("%s %s", one.repository.name, "is still there" if there else f"is gone: {one.reason}")
         self._hints.hint()
         return found.keys() & {one.repository.id for one in waiting}
+
+    async def _shown(self, waiting: Sequence[Doubt]) -> tuple[Mapping[int, RepositoryFacts], bool]:
+        """Ask the forge what is there; gives that by id, and whether it answered to the end."""
+        found: dict[int, RepositoryFacts] = {}
+        try:
+            async for one in self._forge.repositories([doubt.repository for doubt in waiting]):
+                found[one.id] = one
+        except Refused as error:
+            log.warning("no repository is there for us: %s", error)
+        except PortError as error:
+            self._not_before = self._clock.now() + _delay(error)
+            log.warning("whether %d repositories are gone is not known: %s", len(waiting) - len(found), error)
+            return found, False
+        return found, True
 
 
 def _delay(error: PortError) -> float:

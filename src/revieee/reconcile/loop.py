@@ -14,13 +14,16 @@ from revieee.reconcile.room import keep_room
 from revieee.reconcile.tick import tick
 from revieee.reconcile.turn import take_turn
 from revieee.store import leases
-from revieee.store.leases import Lease
+from revieee.store.leases import Lease, Places, share_of
 from revieee.store.schema import EnvironmentRow
 
 log = logging.getLogger(__name__)
 
 GATHER, REST = 0.3, 0.7
 """Seconds in which the engine's words are gathered into one look, and until the next: no more than one a second."""
+
+CROWD = 5
+"""So many times the places for turns may be under way where most of them wait for builds."""
 
 GOING = 0
 """Stands for the repository of environments that are to go: they have places of their own. GitHub's ids begin at 1."""
@@ -56,15 +59,12 @@ class Reconciler:
     async def claim(self) -> int:
         """Begin a turn for what is due, as far as there are places; gives how many."""
         parts = self._parts
-        # Who waits for a build does nothing: two noisy repositories' queues must not keep everybody else waiting, too.
-        working = (repository for one, repository in self._turns.values() if one not in parts.queued)
-        now, busy = parts.clock.now(), collections.Counter(working)
-        going = busy.pop(GOING, 0)
-        places, more = parts.policy.turns - busy.total(), parts.policy.turns - going
+        places, more = self._places()
+        now = parts.clock.now()
         until = now + parts.policy.pace.lease
         surely = asyncio.get_running_loop().time() + parts.policy.pace.lease
         try:
-            taken = await parts.database.run(partial(self._take, busy=busy, places=(places, more), times=(now, until)))
+            taken = await parts.database.run(partial(self._take, places=places, more=more, times=(now, until)))
         except RetryLater as error:
             log.warning("%s", error)
             return 0
@@ -72,13 +72,25 @@ class Reconciler:
             self._begin(lease, repository, surely)
         return len(taken)
 
+    def _places(self) -> tuple[Places, int]:
+        """Give what there is room for, and how many more that are to go.
+
+        Who only waits for a build does nothing, and keeps nobody else from working, up to a bound.
+        """
+        turns = self._parts.policy.turns
+        busy = collections.Counter(repository for _, repository in self._turns.values())
+        going, queued = busy.pop(GOING, 0), {environment for environment, _ in self._parts.queued}
+        waiting = sum(environment in queued for environment, _ in self._turns.values())
+        free = min(turns - (busy.total() - waiting), turns * CROWD - busy.total())
+        return Places(free=free, busy=busy, share=share_of(turns)), turns - going
+
     def _take(
-        self, session: Session, *, busy: collections.Counter[int], places: tuple[int, int], times: tuple[float, float]
+        self, session: Session, *, places: Places, more: int, times: tuple[float, float]
     ) -> list[tuple[Lease, int]]:
         """Take leases in one transaction: on what is to go, with places of its own, and on the rest."""
         owner, (now, until) = self._parts.owner, times
-        going = leases.claim_going(session, owner, now=now, until=until, limit=places[1])
-        others = leases.claim(session, owner, now=now, until=until, limit=places[0], busy=busy)
+        going = leases.claim_going(session, owner, now=now, until=until, limit=more)
+        others = leases.claim(session, owner, places, now=now, until=until)
         rows = [(lease, session.get_one(EnvironmentRow, lease.environment).repository_id) for lease in others]
         return [*((lease, GOING) for lease in going), *rows]
 

@@ -129,8 +129,8 @@ class Parts:
     is_dead: Callable[[str], bool] = lambda _: False
     """Tells whether the process of that name in leases is gone for sure."""
     room: Room = field(default_factory=Room)
-    queued: set[int] = field(default_factory=set)
-    """Environments that wait for their turn to be built: they hold no place that another one could work in."""
+    queued: set[tuple[int, str]] = field(default_factory=set)
+    """Builds that wait for their turn, by environment and service: what only waits holds no place of one that works."""
     visits: Visits = field(default_factory=Visits)
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""

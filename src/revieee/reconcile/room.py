@@ -9,13 +9,14 @@ from pathlib import Path
 
 from revieee.model.lifecycle import Act
 from revieee.model.policy import DiskPolicy
-from revieee.ports import Engine, Finding, Severity
+from revieee.ports import Engine, Finding, PortError, Severity
 from revieee.reconcile.parts import Parts, Turn, Wait
 from revieee.store import logs, wishes
 
 log = logging.getLogger(__name__)
 
 _GIB, _SMALL = 2**30, 10
+_OURS = "of Revieee's own data"
 _CLEAN_EVERY, _WALK_EVERY = 600.0, 600.0
 _WALK_WHEN_SHORT = 30.0
 _KEEP_LOGS = 86_400.0
@@ -33,7 +34,12 @@ async def keep_room(parts: Parts) -> None:
         PortError: a part does not answer.
     """
     policy, room, now = parts.policy.disk, parts.room, parts.clock.now()
-    disks = await _free(parts.data, parts.engine)
+    try:
+        disks = await _free(parts.data, parts.engine)
+    except PortError:  # what lies on our own disk is known all the same, and how the other one was
+        if (own := await _own(parts.data))[_OURS] < policy.keep_free:
+            _note(parts, own)
+        raise
     _note(parts, disks)
     low = min(disks.values()) < policy.clean_below
     try:
@@ -48,9 +54,12 @@ async def keep_room(parts: Parts) -> None:
 
 async def _free(data: Path, engine: Engine) -> Mapping[str, int]:
     """Give the free bytes of each disk, by what lies on it."""
-    disks = {"of Revieee's own data": (await asyncio.to_thread(shutil.disk_usage, data)).free}
-    free = await engine.free()
-    return disks if free is None else disks | {"of images and containers": free}
+    free, own = await engine.free(), await _own(data)
+    return own if free is None else own | {"of images and containers": free}
+
+
+async def _own(data: Path) -> dict[str, int]:
+    return {_OURS: (await asyncio.to_thread(shutil.disk_usage, data)).free}
 
 
 async def look(data: Path, engine: Engine, policy: DiskPolicy) -> Sequence[Finding]:
@@ -107,7 +116,7 @@ async def _clean(parts: Parts, disks: Mapping[str, int]) -> None:
 
 def _gib(size: float) -> str:
     gib = size / _GIB
-    return f"{round(gib, 1 if gib < _SMALL else None):g}"
+    return f"{gib:.2g}" if gib < _SMALL else f"{gib:.0f}"
 
 
 async def _bound(parts: Parts) -> None:

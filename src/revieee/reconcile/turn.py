@@ -264,6 +264,6 @@ async def _obsolete(turn: Turn, act: Act) -> None:
 
 async def _if_changed(parts: Parts, lease: Lease, seen: int) -> Environment | None:
     try:
-        return await parts.database.run(lambda session: releases.if_changed(session, lease, seen))
+        return await parts.database.read(lambda session: releases.if_changed(session, lease, seen))
     except RetryLater:
         return None  # the database will be back; the step goes on

@@ -27,9 +27,29 @@ class Lease:
     token: int
 
 
-def claim(
-    session: Session, owner: str, *, now: float, until: float, limit: int, busy: Mapping[int, int] | None = None
-) -> Sequence[Lease]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What a process has room for."""
+
+    free: int
+    """The most turns to begin."""
+    busy: Mapping[int, int]
+    """Turns under way in this process, by repository id."""
+    share: int
+    """The most that one repository may have under way."""
+
+    @classmethod
+    def all_free(cls, number: int) -> "Places":
+        """Give so many, none of which is taken."""
+        return cls(free=number, busy={}, share=share_of(number))
+
+
+def share_of(places: int) -> int:
+    """Tell how many places one repository may have: not all, where there are some to share."""
+    return places if places < _FEW else places * 3 // 4
+
+
+def claim(session: Session, owner: str, places: Places, *, now: float, until: float) -> Sequence[Lease]:
     """Take leases on environments that are due, fairly: repositories with the fewest turns under way first.
 
     Two processes may look at the same rows: the update that names the token it saw is what one of them wins.
@@ -37,21 +57,19 @@ def claim(
     Args:
         session: of the store.
         owner: this process.
+        places: how many it may take, and of which repositories.
         now: Unix time, seconds.
         until: when the leases run out unless renewed.
-        limit: the most to take.
-        busy: turns under way in this process, by repository id.
     """
-    if limit <= 0:
+    if places.free <= 0:
         return []
-    under_way = Counter(busy or {})
-    share = _share(limit + under_way.total())
+    under_way = Counter(places.busy)
     wanted = [
         (id_, token)
         for id_, token, repository in _fairly(_due(session, now=now), under_way)
-        if (under_way := under_way + Counter([repository]))[repository] <= share
+        if (under_way := under_way + Counter([repository]))[repository] <= places.share
     ]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, until=until, limit=places.free)
 
 
 def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -59,11 +77,6 @@ def claim_going(session: Session, owner: str, *, now: float, until: float, limit
     going = or_(EnvironmentRow.wanted.is_(False), EnvironmentRow.removing_since.is_not(None))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=going)]
     return _take(session, owner, wanted, until=until, limit=limit)
-
-
-def _share(places: int) -> int:
-    """Tell how many places one repository may have: not all, where there are some to share."""
-    return places if places < _FEW else places * 3 // 4
 
 
 def _take(

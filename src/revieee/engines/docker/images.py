@@ -42,14 +42,14 @@ async def have(
     """
     _check(reference, options.registries)
     if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
-        return _fit(found, reference)
+        return _fit(read_image(found, reference))
     found = await _find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
     if built_here(options.instance, reference):
         raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
     if found is not None and not refresh:
-        return _fit(found, reference)
+        return _fit(read_image(found, reference))
     if found is None and pulling is not None:
         await pulling()
     problem = await _pull(client, reference)
@@ -62,11 +62,13 @@ async def have(
     if _labels(pulled).get(INSTANCE):
         await remove(client, pulled)
         raise Refused(f"The image {reference} carries labels that only Revieee may give (revieee.instance).")
-    return _fit(pulled, reference, pulled=not problem and not old)
+    image = read_image(pulled, reference, pulled=not problem and not old)
+    if image.unfit and image.pulled:
+        await remove(client, pulled)
+    return _fit(image)
 
 
-def _fit(body: Json, reference: str, *, pulled: bool = False) -> Image:
-    image = read_image(body, reference, pulled=pulled)
+def _fit(image: Image) -> Image:
     if image.unfit:
         raise Refused(image.unfit)
     return image

@@ -85,7 +85,7 @@ def _counts_as_completed(container: Json) -> bool:
 async def events(client: DockerClient, instance: str) -> AsyncIterator[int]:
     """Give the ids of environments whose containers change, for ever; while the engine is away, nothing.
 
-    When it began anew, all of them have changed: what it ended may look as if it had done all it had to.
+    When it began anew, all that have something which ended have changed: it may look as if it had done all it had to.
     """
     query = {"filters": {"label": [f"{INSTANCE}={instance}"], "type": ["container"], "event": list(_EVENTS)}}
     pause, known = _FIRST_PAUSE, _UNKNOWN
@@ -93,7 +93,7 @@ async def events(client: DockerClient, instance: str) -> AsyncIterator[int]:
         try:
             async with client.stream("GET", "events", query=query) as pieces:
                 if (started := await engine_started(client)) != known:
-                    for one in await _with_containers(client, instance):
+                    for one in await _with_ended(client, instance):
                         yield one
                     known = started
                 async for event in lines(pieces):
@@ -107,6 +107,6 @@ async def events(client: DockerClient, instance: str) -> AsyncIterator[int]:
         pause = min(pause * 2, _LONGEST_PAUSE)
 
 
-async def _with_containers(client: DockerClient, instance: str) -> Collection[int]:
-    query = by_labels(f"{INSTANCE}={instance}")
+async def _with_ended(client: DockerClient, instance: str) -> Collection[int]:
+    query = {"filters": {"label": [f"{INSTANCE}={instance}"], "status": ["exited"]}}
     return _by_environment(await client.call("GET", "containers", "json", query={"all": True, **query})).keys()

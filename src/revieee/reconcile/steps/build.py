@@ -144,9 +144,13 @@ async def _stale(turn: Turn) -> bool:
 async def _build(turn: Turn, release: Release, service: Service, checkout: _Checkout) -> Image:
     facts, parts = turn.environment.facts, turn.parts
     assert service.build is not None  # noqa: S101 -- the caller chose services with a build
+    mine = turn.environment.id, service.name
 
     async def queued(place: int) -> None:
-        (parts.queued.add if place else parts.queued.discard)(turn.environment.id)
+        if place:
+            parts.queued.add(mine)
+        else:  # none of the environment's builds waits any more
+            parts.queued.difference_update([one for one in parts.queued if one[0] == turn.environment.id])
         parts.bell.hint()
         words = f"It waits for its turn to be built: number {place} in the queue." if place else ""
         await turn.write(lambda session: releases.wait(session, turn.lease, words))
@@ -170,7 +174,7 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         async with Output(turn, release, f"build {service.name}") as output:
             return await parts.builder.build(request, output.write)
     finally:
-        parts.queued.discard(turn.environment.id)
+        parts.queued.discard(mine)
 
 
 async def _pull(turn: Turn, service: Service) -> Image:
