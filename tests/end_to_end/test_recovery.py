@@ -13,10 +13,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def builds(plane: Plane, name: str, text: str, seconds: float) -> Opened:
-    """Open a pull request whose build takes that long, and wait until it is under way."""
+    """Open a pull request whose build takes that long, and wait until it is under way, and was told of."""
     files = slow(text, seconds)
     opened = await plane.open(name, files)
     await under_way(files)
+
+    async def told() -> bool:
+        return bool(opened.comments)
+
+    assert await until(told), plane.control.tail()
     return opened
 
 
