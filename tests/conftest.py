@@ -26,15 +26,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and say what one process runs in its order: see bin/test.
 
     What asks for the machine's engine is in two groups, since it mostly waits. What has its addresses, its limits or
-    its load to itself lies in one of them, or has an engine of its own.
+    its load to itself lies in one of them, or has an engine of its own. Of the rest a module is what stays together.
     """
     on_engine = {item.path for item in items if _asks_for(item, _ENGINE_FIXTURES)}
     for item in items:
         if _asks_for(item, _SLOW_FIXTURES):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
-            group = "apart" if item.path not in on_engine else "faults" if item.path.parent == _FAULTS else "engine"
-            item.add_marker(pytest.mark.xdist_group(group))
+            group = "faults" if item.path.parent == _FAULTS else "engine"
+            item.add_marker(pytest.mark.xdist_group(group if item.path in on_engine else item.path.stem))
 
 
 def _asks_for(item: pytest.Item, fixtures: set[str]) -> bool:

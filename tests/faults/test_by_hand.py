@@ -32,9 +32,9 @@ volumes:
   notes:
 """
 CRASHES = 'CMD ["sh", "-c", "httpd -p 80 -h /www; while [ ! -e /die ]; do sleep 0.2; done; echo the end; exit 3"]\n'
-WATCHED = 20.0
+WATCHED = 12.0
 """Seconds for which a crash loop is looked at."""
-STARTS = 10
+STARTS = 8
 """More starts than that in this time are a storm."""
 BUSY = 0.2
 """The share of a processor that a control plane with a crash loop may take."""

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
+from tempfile import mkdtemp
 
 import httpx
 import pytest
@@ -57,8 +58,14 @@ async def refused(plane: Plane) -> bool:
     return page.status_code == httpx.codes.SERVICE_UNAVAILABLE
 
 
-@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
-async def test_a_server_that_is_killed(kind: str, tmp_path: Path) -> None:
+async def test_a_server_that_is_killed(tmp_path: Path) -> None:
+    """Of both kinds at once: what it comes to takes a while."""
+    async with asyncio.TaskGroup() as both:
+        for kind in ("mariadb", "postgresql"):
+            both.create_task(killed(kind, Path(mkdtemp(dir=tmp_path))))
+
+
+async def killed(kind: str, tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         server: Server = stack.enter_context(mortal_server(kind, tmp_path))
         plane = await stack.enter_async_context(serving(tmp_path, database_url=server.url))

@@ -10,7 +10,7 @@ import signal
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +91,29 @@ def url(request: pytest.FixtureRequest) -> str:
 async def pair(url: str, tmp_path: Path, base_images: BaseImages, nginx: str) -> AsyncIterator[Pair]:
     assert base_images.busybox
     assert nginx
+    async with paired(url, tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+async def pairs(
+    request: pytest.FixtureRequest, tmp_path: Path, base_images: BaseImages, nginx: str
+) -> AsyncIterator[Sequence[Pair]]:
+    """One on each kind of server: a test mostly waits for leases, and does so on both at once."""
+    assert base_images.busybox
+    assert nginx
+    async with contextlib.AsyncExitStack() as stack:
+        made = []
+        for kind, server in SERVERS.items():
+            (tmp_path / kind).mkdir()
+            url = request.getfixturevalue(server).fresh()
+            made.append(await stack.enter_async_context(paired(url, tmp_path / kind)))
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def paired(url: str, tmp_path: Path) -> AsyncIterator[Pair]:
+    """Run two control planes on a database; nothing stands for a file in the data folder."""
     settings = {"builds": "1"} | ({"database_url": url} if url else {})
     async with PracticeGitHub(tmp_path / "github") as github:
         one = prepared(tmp_path, github, **settings)
@@ -114,8 +137,13 @@ async def ended(control: ControlPlane) -> None:
     await control.stop()
 
 
-@on(*SERVERS)
-async def test_they_share_the_work_and_do_nothing_twice(pair: Pair) -> None:
+async def test_they_share_the_work_and_do_nothing_twice(pairs: Sequence[Pair]) -> None:
+    async with asyncio.TaskGroup() as all_of_them:
+        for pair in pairs:
+            all_of_them.create_task(sharing(pair))
+
+
+async def sharing(pair: Pair) -> None:
     opened: list[Opened] = []
     for number in range(6):
         files = {**page(f"app {number}"), "compose.yaml": COMPOSE, "revieee.yml": HOOKS}
@@ -177,8 +205,13 @@ async def test_one_is_stopped_in_order_and_the_other_goes_on_at_once(pair: Pair)
     assert len(opened.comments) == 1
 
 
-@on(*SERVERS)
-async def test_one_that_was_stopped_past_its_lease_writes_nothing(pair: Pair) -> None:
+async def test_one_that_was_stopped_past_its_lease_writes_nothing(pairs: Sequence[Pair]) -> None:
+    async with asyncio.TaskGroup() as all_of_them:
+        for pair in pairs:
+            all_of_them.create_task(stopped_past_its_lease(pair))
+
+
+async def stopped_past_its_lease(pair: Pair) -> None:
     opened, paused, other = await pair.built_slowly("paused", "first", 3)
     assert paused.pid
     os.kill(paused.pid, signal.SIGSTOP)

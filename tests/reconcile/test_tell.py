@@ -1,8 +1,9 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from revieee.model.facts import PullRequestFacts
 from revieee.model.view import State, View
@@ -69,6 +70,28 @@ async def test_what_a_process_was_reporting_as_it_ended_is_reported_at_the_next_
     await runs_until(control, paper, paper.asked)
     assert [view.state for view in paper.told] == [State.LIVE]
     assert control.clock.now() - now < 30
+
+
+async def test_what_the_database_cut_off_is_reported_as_soon_as_it_is_back(
+    control: Plane, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await control.settle(facts())
+    paper, run = Paper(), control.parts.database.run
+
+    async def away(work: Callable[[Session], object]) -> object:
+        if len(paper.told) == 1:
+            raise RetryLater("The database did not answer.")
+        return await run(work)
+
+    monkeypatch.setattr(control.parts.database, "run", away)
+    one = teller(control, paper)
+    assert await one.tell() == 1
+    assert "a report is begun again: The database did not answer." in caplog.text
+    assert "Traceback" not in caplog.text
+    monkeypatch.undo()
+    assert await one.tell() == 1
+    assert [view.state for view in paper.told] == [State.LIVE] * 2
+    assert await one.tell() == 0
 
 
 async def test_what_was_put_off_for_a_reason_stays_put_off(control: Plane) -> None:

@@ -91,7 +91,7 @@ def mariadb() -> Iterator[MariaDB]:
             f"--pid-file={data / 'pid'}",
             "--skip-networking",
             "--skip-log-bin",
-            "--innodb-flush-log-at-trx-commit=0",  # what a power cut would lose is not wanted afterwards
+            "--innodb-flush-log-at-trx-commit=2",  # only a power cut loses anything, and that is not wanted afterwards
         ]
         with running(command, ready=server.answers, log=folder / "log"):
             yield server

@@ -183,9 +183,9 @@ class Heir:
         """Look whether we are alone by now."""
         await self._plane.parts.clock.sleep(_BESIDE)
         before, self._alone = self._alone, self._place.alone
-        if self._alone and not before:
+        # One that came and was killed since the last look was never seen beside us; what it had claimed is.
+        if self._alone and (await self._plane.reconciler.free_the_dead() or not before):
             log.info("the control plane beside this one has ended")
-            await self._plane.reconciler.free_the_dead()
             await self._plane.teller.take_up()
             await self._plane.listing.list_all()  # what it was to list is known to nobody else
 

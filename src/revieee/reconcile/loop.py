@@ -101,12 +101,17 @@ class Reconciler:
                 await asyncio.wait(list(self._turns), return_when=asyncio.FIRST_COMPLETED)
             await asyncio.sleep(0)
 
-    async def free_the_dead(self) -> None:
-        """Give back what a killed process on this host had claimed, instead of waiting until its leases run out."""
-        parts = self._parts
+    async def free_the_dead(self) -> bool:
+        """Give back what a killed process on this host had claimed, instead of waiting until its leases run out.
+
+        Returns:
+            Whether there was any such process.
+        """
+        parts, found = self._parts, False
         try:
-            for owner in await parts.database.run(leases.owners):
+            for owner in await parts.database.read(leases.owners):
                 if parts.is_dead(owner):
+                    found = True
                     log.info("leases of %s, which is gone, are given back", owner)
                     await parts.database.run(partial(leases.free_of, owner=owner))
                     parts.bell.hint()
@@ -114,6 +119,7 @@ class Reconciler:
             log.warning("the leases run out by themselves: %s", error)
         except Exception:
             log.exception("the leases run out by themselves")
+        return found
 
     def _begin(self, lease: Lease, repository: int, until: float) -> None:
         turn = asyncio.create_task(take_turn(self._parts, lease, until), name=f"turn {lease.environment}")

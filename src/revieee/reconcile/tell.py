@@ -51,6 +51,8 @@ class Teller:
     def __init__(self, database: Database, reporter: Reporter, clock: Clock, bell: Bell, identity: Identity) -> None:
         self._database, self._reporter, self._clock, self._bell = database, reporter, clock, bell
         self._identity = identity
+        self._cut_off = False
+        """Whether a report ended with the database, which could not be told that it was put off."""
 
     async def run(self) -> None:
         """Report until cancelled. After a change it waits a moment, so that what follows at once is told with it."""
@@ -83,6 +85,9 @@ class Teller:
     async def tell(self) -> int:
         """Report all that is due now; gives how many environments were looked at."""
         now, owner, until = self._clock.now(), self._identity.owner, asyncio.get_running_loop().time() + CLAIM
+        if self._cut_off:  # all that was claimed before has come to its end
+            await self._database.run(lambda session: reports.free_claims(session, lambda one: one == owner, now=now))
+            self._cut_off = False
         due = await self._database.run(lambda session: reports.claim(session, owner, now=now, until=now + CLAIM))
         places = asyncio.Semaphore(AT_ONCE)
 
@@ -94,7 +99,9 @@ class Teller:
 
         for outcome in await asyncio.gather(*(one(pending) for pending in due), return_exceptions=True):
             if isinstance(outcome, BaseException):
-                log.error("a report waits until its claim runs out", exc_info=outcome)
+                self._cut_off = True
+                trace = None if isinstance(outcome, RetryLater) else outcome
+                log.warning("a report is begun again: %s", outcome, exc_info=trace)
         return len(due)
 
     async def _tell(self, pending: Pending) -> None:
