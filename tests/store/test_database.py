@@ -1,6 +1,7 @@
 """The database: short transactions, tried again where that helps, never half done."""
 
 import asyncio
+import gc
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -148,6 +149,25 @@ async def test_a_cancelled_caller_goes_on_when_its_transaction_is_over(database:
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert slots(database) == {1}
+
+
+async def test_what_a_cancelled_caller_would_have_been_told_goes_to_nobody(database: Database) -> None:
+    began, go, heard = threading.Event(), threading.Event(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+
+    def work(_: Session) -> None:
+        began.set()
+        go.wait(20)
+        raise RetryLater("The database did not answer.")
+
+    caller = asyncio.create_task(database.run(work))
+    await asyncio.to_thread(began.wait, 20)
+    caller.cancel()
+    go.set()
+    await asyncio.gather(caller, return_exceptions=True)
+    del caller
+    gc.collect()
+    assert heard == []
 
 
 async def test_what_waits_for_its_turn_is_given_up_at_once(database: Database) -> None:

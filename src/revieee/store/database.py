@@ -166,4 +166,5 @@ async def _in_thread(
     except asyncio.CancelledError:
         if not job.cancel():  # it runs
             await asyncio.wait([future])
+            future.exception()  # whoever wanted to know is gone
         raise
