@@ -163,6 +163,9 @@ async def test_what_a_cancelled_caller_would_have_been_told_goes_to_nobody(datab
     caller = asyncio.create_task(database.run(work))
     await asyncio.to_thread(began.wait, 20)
     caller.cancel()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not caller.done()
     go.set()
     await asyncio.gather(caller, return_exceptions=True)
     del caller
