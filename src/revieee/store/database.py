@@ -165,6 +165,12 @@ async def _in_thread(
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         if not job.cancel():  # it runs
+            future.add_done_callback(_ignored)
             await asyncio.wait([future])
-            future.exception()  # whoever wanted to know is gone
         raise
+
+
+def _ignored(future: asyncio.Future[Result]) -> None:
+    """Take notice of how it ended, although whoever wanted to know is gone."""
+    if not future.cancelled():
+        future.exception()
