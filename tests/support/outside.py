@@ -124,6 +124,8 @@ class Outside:
     loop: VirtualLoop
     policy: Policy = field(default_factory=lambda: Policy(pace=PACE))
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    living: set[str] = field(default_factory=set)
+    """Processes that were started and did not end; one that is paused is among them, as it still holds its place."""
 
     @property
     def instance(self) -> str:
@@ -169,7 +171,7 @@ class Process:
     def __init__(self, around: Outside, fate: Fate | None = None) -> None:
         self.fate = fate or Fate()
         self.bell = Bell()
-        clock, owner = LoopClock(around.loop), f"process-{next(around.names)}"
+        clock, owner, self._living = LoopClock(around.loop), f"process-{next(around.names)}", around.living
 
         def port(real: object, name: str) -> Whatever:
             return mortal(real, name, self.fate)
@@ -187,13 +189,20 @@ class Process:
             data=around.folder,
             bell=self.bell,
         )
-        identity = Identity(instance=around.instance, base_url=around.policy.base_url, pace=around.policy.pace)
+        identity = Identity(
+            instance=around.instance,
+            base_url=around.policy.base_url,
+            pace=around.policy.pace,
+            owner=owner,
+            is_dead=lambda one: one not in around.living,
+        )
         reporter = port(around.reporter, "reporter")
         self.teller = Teller(self.parts.database, reporter, clock, self.bell, identity)
         self.reconciler = Reconciler(self.parts)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
+        self._living.add(self.parts.owner)
         with fated(self.fate):
             self._tasks = [asyncio.create_task(self.reconciler.run()), asyncio.create_task(self.teller.run())]
 
@@ -209,3 +218,4 @@ class Process:
         for task in self._tasks:
             with contextlib.suppress(BaseException):
                 await task
+        self._living.discard(self.parts.owner)
