@@ -118,6 +118,17 @@ async def test_an_image_that_is_used_again_by_now_is_not_removed(
     assert len(gone) == 1
 
 
+async def test_a_farewell_without_end_holds_up_a_close_for_two_minutes(control: Plane) -> None:
+    control.world.script("farewell", Behaviour(exits=None))
+    hooks = b"hooks: {destroy: {command: [farewell], timeout: 25m}}\n"
+    control.source.commits[commit(1)] = {"compose.yaml": COMPOSE, "Dockerfile": b"FROM x", "revieee.yml": hooks}
+    assert (await control.settle(facts(1))).live is not None
+    before = control.clock.now()
+    assert not (await control.settle(facts(1, minute=1, open=False))).placed
+    assert 120 <= control.clock.now() - before < 130
+    assert await control.keys() == set()
+
+
 async def test_a_full_disk_that_cannot_be_cleaned_keeps_nobody_who_filled_it(
     control: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

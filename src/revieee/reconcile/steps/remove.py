@@ -1,6 +1,7 @@
 """Remove: a close wins over everything, and gone means observed absent."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 HOOK_ATTEMPTS = 3
 """How often removal waits for an engine that cannot run the ``destroy`` hook now."""
+FAREWELL = 120.0
+"""Seconds that a ``destroy`` hook may take, whatever its author allows it: a close wins over everything."""
 AGAIN = 0.5
 """Seconds until what is still there is looked at again."""
 
@@ -66,7 +69,8 @@ async def _destroy_hook(turn: Turn, live: Release) -> None:
     if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
         await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
     try:
-        ending = await run_hook(turn, live, live.stack, hook, since=turn.now)
+        short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, FAREWELL)))
+        ending = await run_hook(turn, live, live.stack, short, since=turn.now)
         if ending is not None:
             log.warning("%s: %s", turn.environment.name, ending.reason)
     except StaleLease:
