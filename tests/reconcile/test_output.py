@@ -5,8 +5,8 @@ from revieee.reconcile import output
 from revieee.reconcile.output import Output
 from revieee.reconcile.parts import Turn
 from revieee.store import leases, logs, releases
-from revieee.store.leases import Places
 from support.reconciling import Plane, facts
+from support.storing import all_free
 
 
 async def turn_of(control: Plane) -> Turn:
@@ -15,7 +15,7 @@ async def turn_of(control: Plane) -> Turn:
     now = control.clock.now()
     control.wish(facts(2, minute=1))
     (lease,) = control.database.run_here(
-        lambda session: leases.claim(session, "test", Places.all_free(1), now=now + 60, until=now + 90)
+        lambda session: leases.claim(session, "test", all_free(1), now=now + 60, until=now + 90)
     )
     loaded = control.database.run_here(lambda session: releases.load(session, environment))
     assert next_act(loaded) is Act.BEGIN

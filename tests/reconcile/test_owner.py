@@ -10,8 +10,8 @@ from revieee.ports import Fault
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.owner import Place, take_place
 from revieee.store import leases
-from revieee.store.leases import Places
 from support.reconciling import Plane, facts
+from support.storing import all_free
 
 HOLD = """
 import sys, time
@@ -90,7 +90,7 @@ async def test_what_a_killed_process_was_at_is_taken_up_at_once(control: Plane, 
     now = control.clock.now()
     with take_place(tmp_path) as killed:
         control.database.run_here(
-            lambda session: leases.claim(session, killed.owner, Places.all_free(9), now=now, until=now + 30)
+            lambda session: leases.claim(session, killed.owner, all_free(9), now=now, until=now + 30)
         )
     with take_place(tmp_path) as place:
         assert await control.reconciler.claim() == 0

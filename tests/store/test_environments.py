@@ -11,9 +11,9 @@ from revieee.model.facts import RepositoryFacts
 from revieee.model.names import EnvironmentName
 from revieee.store import environments, leases, releases, routes, wishes
 from revieee.store.database import Database
-from revieee.store.leases import Lease, Places
+from revieee.store.leases import Lease
 from revieee.store.schema import EnvironmentRow
-from support.storing import NOW, SHOP, facts, go_live, lease, many, record, stack
+from support.storing import NOW, SHOP, all_free, facts, go_live, lease, many, record, stack
 
 OTHER = RepositoryFacts(id=8, name="acme/other")
 
@@ -160,4 +160,4 @@ def test_environments_are_sorted_by_repository_and_number(database: Database) ->
     many(database, 1, repository=OTHER)
     names = [str(one.name) for one in database.run_here(environments.present)]
     assert names == ["acme/other#1", *(f"acme/shop#{number}" for number in range(1, 12))]
-    assert database.run_here(lambda session: leases.claim(session, "us", Places.all_free(1), now=NOW, until=NOW))
+    assert database.run_here(lambda session: leases.claim(session, "us", all_free(1), now=NOW, until=NOW))

@@ -14,14 +14,14 @@ from revieee.store import leases, releases
 from revieee.store.database import Database
 from revieee.store.leases import Lease, Places, StaleLease
 from revieee.store.schema import EnvironmentRow
-from support.storing import NOW, facts, lease, many, record
+from support.storing import NOW, all_free, facts, lease, many, record
 
 
 def claim(database: Database, owner: str = "us", *, now: float = NOW, limit: int = 10) -> list[int]:
     return [
         one.environment
         for one in database.run_here(
-            lambda session: leases.claim(session, owner, Places.all_free(limit), now=now, until=now + 30)
+            lambda session: leases.claim(session, owner, all_free(limit), now=now, until=now + 30)
         )
     ]
 
@@ -122,7 +122,7 @@ def test_a_wish_during_a_turn_makes_it_due_at_once(database: Database) -> None:
 
 def test_a_process_that_ends_gives_back_all_it_has(database: Database) -> None:
     many(database, 3)
-    mine = database.run_here(lambda session: leases.claim(session, "us", Places.all_free(2), now=NOW, until=NOW + 30))
+    mine = database.run_here(lambda session: leases.claim(session, "us", all_free(2), now=NOW, until=NOW + 30))
     other = lease(database, "other")
     database.run_here(lambda session: leases.free_of(session, "us"))
 
@@ -134,9 +134,7 @@ def test_a_process_that_ends_gives_back_all_it_has(database: Database) -> None:
 
 def test_what_the_tick_found_different_becomes_due(database: Database) -> None:
     ids = many(database, 2)
-    for held in database.run_here(
-        lambda session: leases.claim(session, "us", Places.all_free(9), now=NOW, until=NOW + 30)
-    ):
+    for held in database.run_here(lambda session: leases.claim(session, "us", all_free(9), now=NOW, until=NOW + 30)):
         database.run_here(partial(leases.release, lease=held, seen_revision=1, due_at=None, now=NOW))
     database.run_here(lambda session: leases.make_due(session, ids[:1], now=NOW + 5))
     database.run_here(lambda session: leases.make_due(session, [], now=NOW + 5))

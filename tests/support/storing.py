@@ -17,7 +17,7 @@ from revieee.model.stack import Exposure, Service, Stack
 from revieee.model.trust import Trust
 from revieee.store import leases, releases, wishes
 from revieee.store.database import Database
-from revieee.store.leases import Lease, Places
+from revieee.store.leases import Lease, Places, share_of
 
 OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = OPENED.timestamp()
@@ -68,8 +68,13 @@ def many(database: Database, count: int, *, repository: RepositoryFacts = SHOP) 
 
 def lease(database: Database, owner: str = "us", *, now: float = NOW, until: float = NOW + 30) -> Lease:
     """Takes a lease on the one environment that is due."""
-    (taken,) = database.run_here(lambda session: leases.claim(session, owner, Places.all_free(1), now=now, until=until))
+    (taken,) = database.run_here(lambda session: leases.claim(session, owner, all_free(1), now=now, until=until))
     return taken
+
+
+def all_free(number: int) -> Places:
+    """Gives a process so many places, none of which is taken."""
+    return Places(free=number, busy={}, share=share_of(number))
 
 
 def stack(version: str = "1") -> ResolvedStack:

@@ -38,11 +38,6 @@ class Places:
     share: int
     """The most that one repository may have under way."""
 
-    @classmethod
-    def all_free(cls, number: int) -> "Places":
-        """Give so many, none of which is taken."""
-        return cls(free=number, busy={}, share=share_of(number))
-
 
 def share_of(places: int) -> int:
     """Tell how many places one repository may have: not all, where there are some to share."""
