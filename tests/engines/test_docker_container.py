@@ -83,9 +83,10 @@ def test_a_few_restarts_are_no_loop_and_old_ones_are_forgotten() -> None:
 
 
 def test_hooks() -> None:
-    assert judge_hook("h", RUNS).state is ServiceState.STARTING
-    assert judge_hook("h", replace(RUNS, status="exited")).state is ServiceState.COMPLETED
-    failed = judge_hook("h", replace(RUNS, status="exited", exit_code=2))
+    running = judge_hook("h", replace(RUNS, started=NOW - 7), now=NOW)
+    assert (running.state, running.age) == (ServiceState.STARTING, 7)
+    assert judge_hook("h", replace(RUNS, status="exited"), now=NOW).state is ServiceState.COMPLETED
+    failed = judge_hook("h", replace(RUNS, status="exited", exit_code=2), now=NOW)
     assert (failed.state, failed.exit_code, failed.words) == (ServiceState.FAILED, 2, "ended with exit code 2")
 
 

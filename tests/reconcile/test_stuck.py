@@ -9,7 +9,7 @@ import pytest
 from revieee.engines.memory import Behaviour
 from revieee.model.image import Image
 from revieee.model.phases import Verdict
-from revieee.model.resolve import ResolvedStack
+from revieee.model.resolve import ResolvedHook, ResolvedStack
 from revieee.model.route import RouteState
 from revieee.model.telling import view_of
 from revieee.model.view import View
@@ -127,6 +127,31 @@ async def test_a_farewell_without_end_holds_up_a_close_for_two_minutes(control: 
     assert not (await control.settle(facts(1, minute=1, open=False))).placed
     assert 120 <= control.clock.now() - before < 130
     assert await control.keys() == set()
+
+
+async def test_a_control_plane_that_dies_meanwhile_gives_a_farewell_no_more_time(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.world.script("farewell", Behaviour(exits=None))
+    hooks = b"hooks: {destroy: {command: [farewell]}}\n"
+    control.source.commits[commit(1)] = {"compose.yaml": COMPOSE, "Dockerfile": b"FROM x", "revieee.yml": hooks}
+    await control.settle(facts(1))
+    run, before, words = control.parts.engine.run, control.clock.now(), set[str]()
+
+    async def dies(placement: Placement, stack: ResolvedStack, hook: ResolvedHook) -> Observed:
+        words.add(told(control).reason)
+        if control.clock.now() - before > 50 * len(deaths) + 50:
+            deaths.append(control.clock.now())
+            raise RuntimeError("as good as dead: all that it remembered is lost")
+        return await run(placement, stack, hook)
+
+    deaths = list[float]()
+    monkeypatch.setattr(control.parts.engine, "run", dies)
+    assert not (await control.settle(facts(1, minute=1, open=False))).placed
+    assert len(deaths) == 2
+    assert 120 <= control.clock.now() - before < 130
+    assert any("destroy hook runs first, for at most 120 s." in one for one in words)
+    assert told(control).reason == "The pull request is closed."
 
 
 async def test_a_full_disk_that_cannot_be_cleaned_keeps_nobody_who_filled_it(

@@ -211,7 +211,13 @@ def test_one_process_at_a_time_looks_at_everything(database: Database) -> None:
     def claims(owner: str, now: float) -> bool:
         return database.run_here(lambda session: leases.claim_tick(session, owner, now=now, until=now + 30))
 
+    def served(now: float) -> bool:
+        return database.run_here(lambda session: leases.is_served(session, now=now))
+
+    assert not served(NOW)
     assert claims("us", NOW)
+    assert served(NOW + 30)
+    assert not served(NOW + 31)
     assert not claims("them", NOW + 10)
     assert claims("us", NOW + 10)
     assert not claims("them", NOW + 39)
@@ -221,4 +227,5 @@ def test_one_process_at_a_time_looks_at_everything(database: Database) -> None:
     database.run_here(lambda session: leases.free_of(session, "us"))
     assert not claims("us", NOW + 42)
     database.run_here(lambda session: leases.free_of(session, "them"))
+    assert not served(NOW + 42)
     assert claims("us", NOW + 43)

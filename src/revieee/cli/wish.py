@@ -17,13 +17,13 @@ from revieee.model.trust import OPERATOR, Trust
 from revieee.model.view import State, View
 from revieee.ports import PortError, Presence, Refused
 from revieee.settings import Settings
-from revieee.store import releases, wishes
+from revieee.store import leases, releases, wishes
 from revieee.store.database import Database
 from revieee.wiring import load_engine
 
 _LOOK = 0.3
 _PATIENCE = 20.0
-"""Seconds without any sign of a control plane after which we say so."""
+"""Seconds without any change after which we say so, if no control plane runs."""
 
 wait_option = click.option("--wait/--no-wait", default=True, help="Follow it to its end (Ctrl-C stops following only).")
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
@@ -139,21 +139,27 @@ def _approved(found: Environment, trust: Trust, commit: str | None, now: float) 
 
 
 def _follow(settings: Settings, database: Database, environment: int, *, wait: bool, quiet: bool) -> View:
-    """Print each change of the view until nothing more is to happen."""
+    """Print each change of the view, and what it waits for meanwhile, until nothing more is to happen."""
     shown, since, warned = "", time.monotonic(), False
     while True:
         found = database.read_here(lambda session: releases.load(session, environment))
         view = view_of(found, instance=database.instance(), base_url=settings.base_url)
-        if view.headline != shown:
-            shown, since = view.headline, time.monotonic()
+        ended = not wait or next_act(found) in {Act.KEEP, Act.DRAIN, Act.REST}
+        words = view.headline if ended else f"{view.headline} {view.reason}".strip()
+        if words != shown:
+            shown, since = words, time.monotonic()
             if not quiet:
-                click.echo(f"{view.environment}: {view.headline}")
-        if not wait or next_act(found) in {Act.KEEP, Act.DRAIN, Act.REST}:
+                click.echo(f"{view.environment}: {words}")
+        if ended:
             return view
-        if not warned and time.monotonic() - since > _PATIENCE:
+        if not warned and time.monotonic() - since > _PATIENCE and not _is_served(database):
             warned = True
-            click.echo("Nothing happens yet: does `revieee serve` run? The wish is kept until it does.", err=True)
+            click.echo("Nothing happens yet: `revieee serve` does not run. The wish is kept until it does.", err=True)
         time.sleep(_LOOK)
+
+
+def _is_served(database: Database) -> bool:
+    return database.read_here(lambda session: leases.is_served(session, now=time.time()))
 
 
 def _end(view: View, *, as_json: bool, good: bool, receipt: Mapping[str, Sequence[str]] | None = None) -> None:

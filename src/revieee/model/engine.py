@@ -35,6 +35,8 @@ class Observed:
     exit_code: int | None = None
     words: str = ""
     """Why it is not healthy, for people."""
+    age: float = 0.0
+    """Seconds since a hook was started, where it still runs."""
 
     def allows(self, dependency: Dependency) -> bool:
         """Whether one that depends on it so may start."""

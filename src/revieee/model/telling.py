@@ -90,6 +90,7 @@ def _removal(environment: Environment) -> _Told | None:
     if environment.wanted:
         newest = environment.newest
         reason = newest.reason if environment.excluded and newest else "A new one begins as soon as it is gone."
+    reason = f"{reason} {environment.waiting_for}".strip()
     return _Told(State.REMOVING, "The environment is being removed.", reason)
 
 

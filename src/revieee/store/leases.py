@@ -183,6 +183,12 @@ def claim_tick(session: Session, owner: str, *, now: float, until: float) -> boo
     return True
 
 
+def is_served(session: Session, *, now: float) -> bool:
+    """Tell whether a control plane runs, or did until moments ago: one of them looks at everything."""
+    row = session.get(MetaRow, _TICK)
+    return row is not None and float(row.value.rpartition(" ")[2]) >= now
+
+
 def owners(session: Session) -> frozenset[str]:
     """Give all processes that hold a lease, that of the tick included, or did not give one back."""
     found = session.scalars(

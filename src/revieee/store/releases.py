@@ -194,7 +194,7 @@ def relabel(session: Session, lease: Lease, label: str) -> None:
 def start_removal(session: Session, lease: Lease, *, now: float) -> None:
     """Write down that removal has begun: from here it is finished, also when the pull request is reopened."""
     environment = guard(session, lease)
-    environment.removing_since = now
+    environment.removing_since, environment.waiting_for = now, ""
     _touch(environment)
 
 

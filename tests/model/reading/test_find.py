@@ -42,6 +42,11 @@ def test_nothing_to_run_says_what_was_looked_for_and_how_to_begin() -> None:
     assert "services:" in fault
 
 
+def test_a_folder_of_that_name_is_named() -> None:
+    [fault] = faults({"compose.yaml/README.md": "hello"})
+    assert "compose.yaml is a folder, not a file." in fault
+
+
 def test_a_standard_file_has_its_override() -> None:
     files = {"compose.yaml": COMPOSE, "compose.override.yml": "services: {web: {image: caddy}}"}
     assert reading(files).stack.service("web").image == "caddy"
@@ -86,6 +91,7 @@ def test_the_author_can_refer_to_what_revieee_knows_also_to_urls() -> None:
         ({"compose.yaml": "a" * 1_000_001}, "larger"),
         ({"compose.yaml": Link("/etc/passwd")}, "leaves the repository"),
         ({"compose.yaml": Link("../x")}, "outside"),
+        ({"compose.yaml": COMPOSE, ".env": Link("/etc/passwd")}, ".env: The file of variables:"),
         ({"revieee.yml": "when: {drafts: false}"}, "no compose file"),
         ({"revieee.yml": "compose: nope.yml"}, "there is no file `nope.yml`"),
         ({"revieee.yml": "compose: ../x.yml"}, "outside"),

@@ -124,14 +124,15 @@ def judge(
     return Observed(key=task.key, state=state, endpoint=endpoint, exit_code=code, words=words)
 
 
-def judge_hook(name: str, container: Container) -> Observed:
-    """Tell how a hook is."""
+def judge_hook(name: str, container: Container, *, now: float) -> Observed:
+    """Tell how a hook is, at a time in Unix seconds."""
     if container.unstartable:
         return Observed(
             key=name, state=ServiceState.FAILED, exit_code=container.exit_code, words=plain_words(container.error)
         )
     if not container.ended:
-        return Observed(key=name, state=ServiceState.STARTING)
+        age = max(0.0, now - container.started) if container.started else 0.0
+        return Observed(key=name, state=ServiceState.STARTING, age=age)
     failed = container.exit_code != 0
     state = ServiceState.FAILED if failed else ServiceState.COMPLETED
     return Observed(key=name, state=state, exit_code=container.exit_code, words=end_words(container) if failed else "")

@@ -104,7 +104,7 @@ class DockerEngine:
     async def run(self, placement: Placement, stack: ResolvedStack, hook: ResolvedHook) -> Observed:
         """Start a hook's container if it is not there, and tell how it is."""
         with told(f"run the hook {hook.name}"):
-            return await hooks.run(self._client, placement, stack, hook, self._options)
+            return await hooks.run(self._client, placement, stack, hook, self._options, now=self._now())
 
     async def remove(self, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None) -> None:
         """Remove tasks and hooks by key; None removes the environment."""

@@ -24,7 +24,13 @@ _CANNOT_RUN = 127
 
 
 async def run(
-    client: DockerClient, placement: Placement, stack: ResolvedStack, hook: ResolvedHook, options: EngineOptions
+    client: DockerClient,
+    placement: Placement,
+    stack: ResolvedStack,
+    hook: ResolvedHook,
+    options: EngineOptions,
+    *,
+    now: float,
 ) -> Observed:
     """Start a hook's container if it is not there, and tell how it is.
 
@@ -40,7 +46,7 @@ async def run(
     if container is None:
         container = await _create(client, placement, stack, hook, options)
     if container is not None and (container.status != "created" or container.unstartable):
-        return judge_hook(hook.name, container)
+        return judge_hook(hook.name, container, now=now)
     if container is not None:
         try:
             if hook.task.service.files and not hook.task.service.read_only:

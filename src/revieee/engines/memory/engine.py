@@ -208,7 +208,8 @@ class MemoryEngine:
                 self._settle(row, _HOOK)
             row = scope.find(hook.name)
             if row is None or row["status"] == "running":
-                return Observed(key=hook.name, state=ServiceState.STARTING)
+                age = self.world.now() - row["started"] if row else 0.0
+                return Observed(key=hook.name, state=ServiceState.STARTING, age=age)
             code = int(row["exit_code"] or 0)
             state = ServiceState.FAILED if code else ServiceState.COMPLETED
             words = f"ended with exit code {code}" if code else ""

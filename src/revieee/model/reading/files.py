@@ -125,6 +125,7 @@ class Reading:
         found = Scope(base=base, env={}, ours=ours, guess_urls=guess)
         if env_files is None:
             default = inside(base, ".env")
+            at = Place(default)
             env_files = (default,) if self.kind(at, default, "The file of variables") is Kind.FILE else ()
         env: dict[str, str] = {}
         for path in env_files:

@@ -66,7 +66,9 @@ def _attempt(reading: Reading) -> tuple[str, Stack, Wishes]:
         found = None
     reading.findings.check()
     if found is None:
-        raise ManifestError((Notice(file="repository", line=None, words=_NOTHING),))
+        folders = [name for name in ORDER if reading.kind(Place(name), name, "The file") is Kind.FOLDER]
+        words = "".join(f"\n{name} is a folder, not a file." for name in folders)
+        raise ManifestError((Notice(file="repository", line=None, words=_NOTHING + words),))
     return found
 
 

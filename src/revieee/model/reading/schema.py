@@ -35,7 +35,7 @@ ROOT: Mapping[str, Key] = {
     "health": Key("path or mapping", "The HTTP path that tells whether an exposed service is healthy: `/` unless set."),
     "limits": Key("mapping", "What each service may use: `memory`, `cpus`, `pids`. Never more than the policy allows."),
     "services": Key("mapping", "`env`, `health`, `limits` and `mounts` for one service, over those for all."),
-    "start_timeout": Key("time", "How long a release may take until it is healthy: 2 minutes unless set."),
+    "start_timeout": Key("time", "How long a release may take until it is healthy: 2 minutes unless set, 10 at most."),
     "when": Key("mapping", "Which pull requests get an environment: all, unless set."),
 }
 
@@ -57,7 +57,7 @@ HOOKS: Mapping[str, Key] = {
 HOOK: Mapping[str, Key] = {
     "service": Key("name", "Whose image, variables and volumes it runs with: the main service's, unless set."),
     "command": Key("text or list", "A text is run by `/bin/sh -c`, a list as it is."),
-    "timeout": Key("time", "10 minutes unless set."),
+    "timeout": Key("time", "10 minutes unless set, 30 at most."),
 }
 
 HEALTH: Mapping[str, Key] = {

@@ -32,14 +32,17 @@ async def prepare(turn: Turn, release: Release) -> Step:
 async def run_hook(
     turn: Turn, release: Release, stack: ResolvedStack, hook: ResolvedHook, *, since: float
 ) -> Ending | None:
-    """Run one hook to its end; gives the ending of a release whose hook failed."""
+    """Run one hook to its end; gives the ending of a release whose hook failed.
+
+    Its time counts from its start, whoever looked then: a new control plane gives it no more.
+    """
     needed = {dependency.service for dependency in hook.task.requires}
     if needed:
         until = since + stack.start_timeout
         _, ending = await until_healthy(turn, release, stack, until=until, only=needed)
         if ending is not None:
             return ending
-    placement, pause, until = turn.placement(release), FIRST_LOOK, turn.now + hook.hook.timeout
+    placement, pause = turn.placement(release), FIRST_LOOK
     kind = hook.name.split("-")[1]
     while True:
         seen = await turn.parts.engine.run(placement, stack, hook)
@@ -49,7 +52,7 @@ async def run_hook(
         words = ""
         if seen.state is ServiceState.FAILED:
             words = seen.words or f"it ended with exit code {seen.exit_code}"
-        elif turn.now >= until:
+        elif seen.age >= hook.hook.timeout:
             words = f"it took longer than {hook.hook.timeout:.0f} s"
         if words:
             log = await _keep_log(turn, release, hook, kind)

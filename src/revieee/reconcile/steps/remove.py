@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 HOOK_ATTEMPTS = 3
 """How often removal waits for an engine that cannot run the ``destroy`` hook now."""
 FAREWELL = 120.0
-"""Seconds that a ``destroy`` hook may take, whatever its author allows it: a close wins over everything."""
+"""Seconds that a ``destroy`` hook may take, and what it needs to start, whatever their author allows: a close wins."""
 AGAIN = 0.5
 """Seconds until what is still there is looked at again."""
 
@@ -68,9 +68,12 @@ async def _destroy_hook(turn: Turn, live: Release) -> None:
     others = named(turn.environment, without=live) - live.keys
     if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
         await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
+    short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, FAREWELL)))
+    stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, FAREWELL))
+    words = f"Its destroy hook runs first, for at most {short.hook.timeout:.0f} s."
+    await turn.write(lambda session: releases.wait(session, turn.lease, words))
     try:
-        short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, FAREWELL)))
-        ending = await run_hook(turn, live, live.stack, short, since=turn.now)
+        ending = await run_hook(turn, live, stack, short, since=turn.now)
         if ending is not None:
             log.warning("%s: %s", turn.environment.name, ending.reason)
     except StaleLease:
@@ -79,6 +82,7 @@ async def _destroy_hook(turn: Turn, live: Release) -> None:
         if isinstance(error, RetryLater) and turn.environment.attempts < HOOK_ATTEMPTS:
             raise
         log.warning("%s: the destroy hook could not run: %s", turn.environment.name, error)
+    await turn.write(lambda session: releases.wait(session, turn.lease, ""))
 
 
 def _words(left: Presence) -> str:

@@ -227,6 +227,16 @@ class EngineContract:
         presence = (await lab.engine.observe_all(lab.instance)).get(1, Presence())
         expect(not presence.keys, "hooks are removed by name")
 
+    async def test_a_hook_that_runs_tells_for_how_long(self, lab: Lab) -> None:
+        """Also to a process that did not start it, and it counts on."""
+        place = lab.place(1)
+        stack = await lab.resolve([lab.play("web", Role.RUNS)], place=place)
+        hook = lab.hook(stack, "web", Role.RUNS, place=place)
+        given = replace(stack, addresses=addresses(place, stack.keys | {hook.name}))
+        first = await lab.run_until(place, given, hook, lambda seen: seen.age > 0)
+        again = await lab.another().run(place, given, hook)
+        expect(first.age <= again.age < _PATIENCE, f"these are seconds since its start: {first.age}, {again.age}")
+
     async def test_images(self, lab: Lab) -> None:
         """An image that is there is told; one that cannot be had is refused in words."""
         image = await lab.engine.image(lab.play("web", Role.RUNS).image or "")

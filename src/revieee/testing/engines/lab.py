@@ -119,10 +119,16 @@ class Lab(ABC):
 
     async def end_of(self, placement: Placement, stack: ResolvedStack, hook: ResolvedHook) -> Observed:
         """Run a hook to its end."""
+        return await self.run_until(placement, stack, hook, lambda seen: seen.state is not ServiceState.STARTING)
+
+    async def run_until(
+        self, placement: Placement, stack: ResolvedStack, hook: ResolvedHook, done: Callable[[Observed], bool]
+    ) -> Observed:
+        """Look at a hook again and again until it is as wanted."""
         async with asyncio.timeout(_PATIENCE):
             while True:
                 seen = await self.engine.run(placement, stack, hook)
-                if seen.state is not ServiceState.STARTING:
+                if done(seen):
                     return seen
                 await asyncio.sleep(_PAUSE)
 

@@ -1,0 +1,48 @@
+"""What ``deploy`` and ``destroy`` print while they wait."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from revieee.cli import main, wish
+from revieee.store import leases
+from revieee.store.database import Database
+from support.storing import facts, record
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A store with one pull request that is closed after a few looks at it, by which time somebody was patient."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REVIEEE_DATA", str(tmp_path / "var"))
+    monkeypatch.setattr(wish, "_PATIENCE", -1.0)
+    database = Database(f"sqlite:///{tmp_path}/var/revieee.db")
+    database.open()
+    record(database, facts())
+    looks = itertools.count()
+    monkeypatch.setattr(
+        time, "sleep", lambda _: record(database, facts(after=1, open=False)) if next(looks) == 3 else None
+    )
+    yield database
+    database.close()
+
+
+def test_while_no_control_plane_runs_that_is_said_once(database: Database) -> None:
+    del database
+    said = CliRunner().invoke(main, ["deploy", "acme/shop#1"]).output
+    assert said.count("`revieee serve` does not run") == 1
+    assert "acme/shop#1: Waiting to begin.\n" in said
+
+
+def test_one_that_is_busy_is_not_said_to_be_absent(database: Database) -> None:
+    claimed = database.run_here(
+        lambda session: leases.claim_tick(session, "us", now=time.time(), until=time.time() + 600)
+    )
+    assert claimed
+    said = CliRunner().invoke(main, ["deploy", "acme/shop#1"]).output
+    assert "does not run" not in said
+    assert "acme/shop#1: Waiting to begin.\n" in said
