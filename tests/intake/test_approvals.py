@@ -20,6 +20,7 @@ from revieee.testing.github import DefaultHook, NewRepository, Opening, Practice
 from revieee.testing.github.webhooks import Delivery as Sent
 from revieee.testing.parts import MovingClock
 from support.practice import BOT, Clock
+from support.storing import opened
 
 
 @dataclass(kw_only=True)
@@ -91,8 +92,7 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await github.commit("stranger/shop", "feature", {"index.html": "new\n"})
         pull = await github.open_pull_request("acme/shop", "feature", "A page", Opening(fork="stranger/shop"))
         client = connect(token=github.personal_token(BOT), api_url=github.api, clock=watch)
-        database = Database(f"sqlite:///{tmp_path}/store.db")
-        database.open()
+        database = opened(tmp_path, Database)
         inbox = Inbox(database, AdmissionPolicy(forks=forks), time, Bell())
         approvals = Approvals(database, GitHubForge(client), inbox, time, Bell())
         yield Desk(

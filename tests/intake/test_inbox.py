@@ -12,12 +12,12 @@ from revieee.reconcile.parts import Bell
 from revieee.store import environments
 from revieee.store.database import Database
 from revieee.testing.parts import MovingClock
+from support.storing import opened
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    one = Database(f"sqlite:///{tmp_path}/store.db")
-    one.open()
+    one = opened(tmp_path, Database)
     yield one
     one.close()
 

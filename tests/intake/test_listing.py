@@ -12,6 +12,7 @@ from revieee.store.database import Database
 from revieee.testing.github import FaultKind, NewRepository, PracticeGitHub
 from support.desk import Desk, desk_of
 from support.practice import BOT, AppMode, app_mode, client, clock, connected, practice, pull
+from support.storing import opened
 
 __all__ = ["app_mode", "client", "clock", "connected", "practice", "pull"]
 
@@ -20,8 +21,7 @@ PULLS = "GET /repos/{owner}/{repo}/pulls"
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    one = Database(f"sqlite:///{tmp_path}/store.db")
-    one.open()
+    one = opened(tmp_path, Database)
     yield one
     one.close()
 

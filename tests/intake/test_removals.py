@@ -18,6 +18,7 @@ from revieee.testing.github import FaultKind, Installation, NewRepository, Pract
 from revieee.testing.github.webhooks import Delivery
 from support.desk import Desk, desk_of
 from support.practice import AppMode, app_mode, client, clock, connected, practice, pull
+from support.storing import opened
 
 __all__ = ["app_mode", "client", "clock", "connected", "practice", "pull"]
 
@@ -27,8 +28,7 @@ DAY = 86_400.0
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    one = Database(f"sqlite:///{tmp_path}/store.db")
-    one.open()
+    one = opened(tmp_path, Database)
     yield one
     one.close()
 

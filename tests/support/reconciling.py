@@ -16,6 +16,7 @@ from revieee.reconcile.parts import Bell, Parts
 from revieee.store import releases, wishes
 from revieee.store.database import Database
 from revieee.testing.parts import MemoryBuilder, MemoryRouter, MemorySource, MovingClock
+from support.storing import opened
 
 COMPOSE = b"""
 services:
@@ -127,8 +128,7 @@ def plane(
     """Make a control plane with a store in a folder."""
     clock = MovingClock()
     world = world or World(now=clock.now)
-    database = Database(f"sqlite:///{folder}/store.db")
-    database.open()
+    database = opened(folder, Database)
     source, builder, router = MemorySource(), builder or MemoryBuilder(), MemoryRouter()
     parts = Parts(
         instance=database.instance(),

@@ -7,6 +7,7 @@ from typing import Any
 
 from support.mortal import Died, Fate, LooseWorld
 from support.outside import Outside, outside
+from support.storing import opened
 from support.virtual import HereDatabase, VirtualLoop, play
 
 
@@ -43,7 +44,7 @@ def on_stage(folder: Path, main: Callable[[Outside], Coroutine[Any, Any, None]],
     """Play a test on a store of its own."""
 
     async def begin(loop: VirtualLoop) -> None:
-        database = HereDatabase(url or f"sqlite:///{folder}/store.db")
+        database = HereDatabase(url) if url else opened(folder, HereDatabase)
         database.open()
         try:
             await main(outside(folder, loop, database, LooseWorld(now=loop.unix)))

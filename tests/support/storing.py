@@ -1,7 +1,11 @@
 """A store with something in it: pull requests, leases, releases that are live."""
 
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -23,6 +27,28 @@ OPENED = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = OPENED.timestamp()
 SHOP = RepositoryFacts(id=7, name="acme/shop")
 RENAMED = RepositoryFacts(id=7, name="acme/store")
+
+
+Store = TypeVar("Store", bound=Database)
+
+
+@cache
+def _empty() -> bytes:
+    """The file of a store with nothing in it: making its tables takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as name:
+        made = Database(f"sqlite:///{name}/store.db")
+        made.open()
+        made.close()
+        return Path(name, "store.db").read_bytes()
+
+
+def opened(folder: Path, kind: type[Store]) -> Store:
+    """A new store in a folder, open."""
+    file = folder / "store.db"
+    file.write_bytes(_empty())
+    one = kind(f"sqlite:///{file}")
+    one.open()
+    return one
 
 
 def commit(number: int) -> str:

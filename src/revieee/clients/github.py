@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from revieee.clients.certificates import authorities
 from revieee.clients.github_errors import Absent, Rejected, Unavailable
 from revieee.clients.github_session import TIMEOUT, Authorize, Cache, Clock, Session
 from revieee.clients.github_tokens import App, InstallationTokens, Purpose, Token
@@ -49,7 +50,7 @@ class GitHub:
         self._api_url = api_url
         self._clock = clock
         self._cache = Cache()
-        self._http = httpx.AsyncClient(timeout=TIMEOUT, headers={"user-agent": user_agent})
+        self._http = httpx.AsyncClient(timeout=TIMEOUT, headers={"user-agent": user_agent}, verify=authorities())
         self.root = self._session(self._as_ourselves)
         """Speaks as the token's owner, or as the App itself."""
         self._tokens = InstallationTokens(self.root, clock)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from revieee.clients.certificates import authorities
 from revieee.clients.git import authorization, basic, git
 from revieee.clients.process import run
 from revieee.model.names import repository_name
@@ -63,7 +64,7 @@ class Remote:
         address = f"{self.url}/info/refs?service=git-upload-pack"
         try:
             async with (
-                httpx.AsyncClient(timeout=_PROBE_TIMEOUT, follow_redirects=False) as client,
+                httpx.AsyncClient(timeout=_PROBE_TIMEOUT, follow_redirects=False, verify=authorities()) as client,
                 client.stream("GET", address, headers=headers) as response,
             ):
                 return _meaning(self.name, response.status_code, response.headers.get("Retry-After", ""))
