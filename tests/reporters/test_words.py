@@ -74,6 +74,11 @@ class TestComment:
             "Commit `0123456` · state **live** · in 12 s\n"
         )
 
+    def test_a_live_one_with_something_wrong_bears_no_tick(self) -> None:
+        text = words.comment(view(reason="Service worker is not healthy."))
+        assert "### ▲ " in text
+        assert "Service worker is not healthy." in text
+
     def test_a_failed_one_says_why_with_the_log_and_what_to_do(self) -> None:
         text = words.comment(
             view(

@@ -34,6 +34,8 @@ _MARKS = {
     State.GONE: "○",
 }
 """Signs that every font has, unlike emoji."""
+_TROUBLE = "▲"
+"""Of what is live, and has something to complain of."""
 _SENTENCES = {
     State.WAITING: "The environment waits for its turn",
     State.BUILDING: "The environment is being built",
@@ -65,7 +67,7 @@ def comment(view: View) -> str:
     """Write the comment of an environment, as Markdown of at most 65,536 characters."""
     parts = [
         f"{MARKER}\n{instance_marker(view.instance)}",
-        f"### {_MARKS[view.state]} {prose(view.headline, longest=200) or _SENTENCES[view.state]}",
+        f"### {_mark(view)} {prose(view.headline, longest=200) or _SENTENCES[view.state]}",
         _reason(view),
         _services(view),
         _figures(view),
@@ -79,6 +81,10 @@ def comment(view: View) -> str:
     while sum(len(part) + 2 for part in parts) > LONGEST_COMMENT:
         parts.pop()
     return "\n\n".join(parts) + "\n"
+
+
+def _mark(view: View) -> str:
+    return _TROUBLE if view.state is State.LIVE and view.reason else _MARKS[view.state]
 
 
 def _reason(view: View) -> str:
