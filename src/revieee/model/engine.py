@@ -62,6 +62,7 @@ class Placement:
     environment: int
     """The id in the store."""
     incarnation: int
+    """Counts how often it was removed; nothing of a later one is ever removed for an earlier. 0 stands for all."""
     name: str
     """``owner/repo#12``, for people."""
     release: str = ""

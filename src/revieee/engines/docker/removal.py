@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from revieee.clients.docker import DockerAnswered, DockerClient, Json
 from revieee.engines.docker import images
 from revieee.engines.docker.calls import ABSENT, CONFLICT, of_environment
-from revieee.engines.docker.names import KEY
+from revieee.engines.docker.names import INCARNATION, KEY
 from revieee.ports import Placement, RetryLater
 
 _ROUNDS = 20
@@ -105,7 +105,15 @@ async def _of_environment(
         client.call("GET", "volumes", query=query),
         client.call("GET", "images", "json", query=query),
     )
-    return containers, networks, (volumes or {}).get("Volumes") or [], made
+    found = containers, networks, (volumes or {}).get("Volumes") or [], made
+    of_ours, of_networks, of_volumes, of_images = ([one for one in some if _ours(one, placement)] for some in found)
+    return of_ours, of_networks, of_volumes, of_images
+
+
+def _ours(thing: Mapping[str, Json], placement: Placement) -> bool:
+    """Whether it is of this incarnation or an earlier one: who comes late removes nothing of what came after."""
+    incarnation = str((thing.get("Labels") or {}).get(INCARNATION, ""))
+    return not (placement.incarnation and incarnation.isdecimal() and int(incarnation) > placement.incarnation)
 
 
 async def _of_keys(

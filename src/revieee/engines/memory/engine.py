@@ -220,17 +220,13 @@ class MemoryEngine:
         del grace  # everything ends at once
         place = (placement.instance, placement.environment)
         async with self._call("remove"), self._alone():
-            mine = self.world.read("SELECT key FROM containers WHERE instance = ? AND environment = ?", *place)
-            for row in mine:
-                if keys is None or row["key"] in keys:
-                    query = "DELETE FROM containers WHERE instance = ? AND environment = ? AND key = ?"
-                    self.world.write(query, *place, row["key"])
-                    self.world.note("remove", *place, row["key"])
-            for key in keys or ():
-                query = "DELETE FROM things WHERE instance = ? AND environment = ? AND key = ?"
-                self.world.write(query, *place, key)
-            if keys is None:
-                self.world.write("DELETE FROM things WHERE instance = ? AND environment = ?", *place)
+            for table in ("containers", "things"):
+                whose = f"FROM {table} WHERE instance = ? AND environment = ?"
+                for row in self.world.read(f"SELECT name, key {whose}", *place):
+                    if (keys is None or row["key"] in keys) and not _newer(row["name"], placement):
+                        self.world.write(f"DELETE {whose} AND name = ?", *place, row["name"])
+                        if table == "containers":
+                            self.world.note("remove", *place, row["key"])
 
     async def remove_images(self, placement: Placement, keep: Collection[str]) -> None:
         """Remove the environment's images that are not to be kept and that nothing uses."""
@@ -383,6 +379,12 @@ def _presences(containers: Sequence[Row], things: Sequence[Row]) -> Mapping[int,
     return {
         whose: Presence(**{kind: frozenset(names) for kind, names in mine.items()}) for whose, mine in found.items()
     }
+
+
+def _newer(name: str, placement: Placement) -> bool:
+    """Whether it is of a later incarnation, of which who comes late removes nothing."""
+    of = name.removeprefix(f"{placement.instance}/{placement.environment}/").partition("/")[0]
+    return bool(placement.incarnation) and of.isdecimal() and int(of) > placement.incarnation
 
 
 def _error(fault: WorldFault) -> Exception:

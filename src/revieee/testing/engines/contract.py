@@ -210,6 +210,18 @@ class EngineContract:
         await lab.engine.remove(lab.place(1, incarnation=2), None, grace=0)
         expect(1 not in await lab.engine.observe_all(lab.instance), "nothing is left")
 
+    async def test_who_removes_late_leaves_what_came_after(self, lab: Lab) -> None:
+        """A removal that was begun for an earlier incarnation takes nothing of a later one."""
+        later = lab.place(1, incarnation=2)
+        stack = await lab.resolve([lab.play("db", Role.RUNS)], place=later, volumes=["data"])
+        await lab.until(later, stack, good)
+        before = (await lab.engine.observe_all(lab.instance))[1]
+        await lab.engine.remove(lab.place(1, incarnation=1), None, grace=0)
+        await lab.engine.remove(lab.place(1, incarnation=1), stack.keys, grace=0)
+        expect((await lab.engine.observe_all(lab.instance)).get(1) == before, "all of it is there")
+        await lab.engine.remove(replace(later, incarnation=0), None, grace=0)
+        expect(1 not in await lab.engine.observe_all(lab.instance), "what has no owner goes whatever it is")
+
     async def test_a_hook_runs_once_and_stays_readable(self, lab: Lab) -> None:
         """A second start is refused, and another process reads the exit code."""
         place = lab.place(1)
