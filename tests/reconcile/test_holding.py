@@ -4,11 +4,16 @@ import asyncio
 import inspect
 import socket
 import time
+from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
+from revieee.ports import Placement
 from revieee.reconcile import holding
 from revieee.reconcile.holding import Hold, held, unless_late
+from revieee.reconcile.turn import take_turn
+from revieee.store import leases
 from revieee.store.leases import Lease, StaleLease
 from support.reconciling import Plane, facts
 
@@ -77,3 +82,31 @@ async def test_who_is_merely_slow_goes_on(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(holding, "_BEAT", 0.01)
     with unless_late(lambda: 0.0):
         await asyncio.sleep(0.05)
+
+
+async def test_who_was_stopped_in_the_middle_of_an_act_does_not_end_it(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_BEAT", 0.01)
+    monkeypatch.setattr(holding, "_STOPPED", 0.02)
+    await control.settle(facts(1))
+    control.wish(facts(1, minute=1, open=False))
+    acts, now, life = list[str](), control.clock.now(), 0.3
+
+    async def remove(placement: Placement, keys: Collection[str] | None, *, grace: float | None = None) -> None:
+        del placement, keys, grace
+        acts.append("looked")
+        control.database.run_here(
+            lambda session: leases.claim_going(session, "other", now=now + 1, until=1e12, limit=1)
+        )
+        time.sleep(2 * life)  # noqa: ASYNC251 -- stands for SIGSTOP: nothing of this process goes on
+        await asyncio.sleep(0.001)
+        acts.append("removed what it saw before")
+
+    monkeypatch.setattr(control.parts.engine, "remove", remove)
+    slow = replace(control.parts.policy, pace=replace(control.parts.policy.pace, lease=life, poll=1))
+    [lease] = control.database.run_here(
+        lambda session: leases.claim_going(session, "us", now=now, until=now + life, limit=1)
+    )
+    await take_turn(replace(control.parts, policy=slow), lease, asyncio.get_running_loop().time() + life)
+    assert acts == ["looked"]

@@ -16,7 +16,7 @@ from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
 from revieee.ports import Fault, PortError, Refused, RetryLater, RetryWithinTime, Superseded
-from revieee.reconcile.holding import Hold, held
+from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.room import waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
@@ -108,7 +108,7 @@ async def _acts(parts: Parts, hold: Hold, state: _State) -> None:
             state.due_at = None
             return
         turn, problem = _with_secrets(Turn(parts=parts, lease=lease, environment=environment), act, sealed)
-        wait = await _record(turn, act, problem or await _watched(turn, act))
+        wait = await _record(turn, act, problem or await _watched(turn, act, hold))
         if wait is not None:
             state.due_at = parts.clock.now() + wait.seconds if wait.seconds != float("inf") else None
             return
@@ -128,9 +128,9 @@ def _with_secrets(turn: Turn, act: Act, sealed: Sequence[Sealed]) -> tuple[Turn,
         return turn, None if act is Act.REMOVE else _again(turn, str(error))
 
 
-async def _watched(turn: Turn, act: Act) -> Step:
-    """Do an act, and end it at once when a newer wish makes it obsolete."""
-    work = asyncio.ensure_future(_guarded(turn, act))
+async def _watched(turn: Turn, act: Act, hold: Hold) -> Step:
+    """Do an act, and end it at once when a newer wish makes it obsolete, or this process was stopped past its lease."""
+    work = asyncio.create_task(_guarded(turn, act, hold), name=f"{act} {turn.environment.id}")
     watch = asyncio.create_task(_obsolete(turn, act), name=f"watch {turn.environment.id}")
     try:
         await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -145,10 +145,11 @@ async def _watched(turn: Turn, act: Act) -> Step:
         await asyncio.gather(work, watch, return_exceptions=True)
 
 
-async def _guarded(turn: Turn, act: Act) -> Step:
+async def _guarded(turn: Turn, act: Act, hold: Hold) -> Step:
     """Do an act, and turn its errors into what comes next."""
     try:
-        return await _do(turn, act)
+        with unless_late(lambda: hold.until):
+            return await _do(turn, act)
     except StaleLease:
         raise
     except (PortError, PoolExhausted) as error:
