@@ -25,8 +25,9 @@ GATHER, REST = 0.3, 0.7
 CROWD = 5
 """So many times the places for turns may be under way where most of them wait for builds."""
 
-GOING = 0
-"""Stands for the repository of environments that are to go: they have places of their own. GitHub's ids begin at 1."""
+GOING, KEPT = 0, -1
+"""Stand for the repository of environments that are to go, and of those that are live with nothing newer on its way:
+each have places of their own. GitHub's ids begin at 1."""
 
 
 class Reconciler:
@@ -59,12 +60,12 @@ class Reconciler:
     async def claim(self) -> int:
         """Begin a turn for what is due, as far as there are places; gives how many."""
         parts = self._parts
-        places, more = self._places()
+        places, apart = self._places()
         now = parts.clock.now()
         until = now + parts.policy.pace.lease
         surely = asyncio.get_running_loop().time() + parts.policy.pace.lease
         try:
-            taken = await parts.database.run(partial(self._take, places=places, more=more, times=(now, until)))
+            taken = await parts.database.run(partial(self._take, places=places, apart=apart, times=(now, until)))
         except RetryLater as error:
             log.warning("%s", error)
             return 0
@@ -72,27 +73,29 @@ class Reconciler:
             self._begin(lease, repository, surely)
         return len(taken)
 
-    def _places(self) -> tuple[Places, int]:
-        """Give what there is room for, and how many more that are to go.
+    def _places(self) -> tuple[Places, tuple[int, int]]:
+        """Give what there is room for, and how many more that are to go, and that are to stay as they are.
 
-        Who only waits for a build does nothing, and keeps nobody else from working, up to a bound.
+        Who only waits, for a build or for the forge, does nothing, and keeps nobody else from working, up to a bound.
         """
         turns = self._parts.policy.turns
         busy = collections.Counter(repository for _, repository in self._turns.values())
-        going, queued = busy.pop(GOING, 0), {environment for environment, _ in self._parts.queued}
-        waiting = sum(environment in queued for environment, _ in self._turns.values())
+        apart = turns - busy.pop(GOING, 0), turns - busy.pop(KEPT, 0)
+        queued = {environment for environment, _ in self._parts.queued}
+        waiting = sum(environment in queued for environment, of in self._turns.values() if of not in {GOING, KEPT})
         free = min(turns - (busy.total() - waiting), turns * CROWD - busy.total())
-        return Places(free=free, busy=busy, share=share_of(turns)), turns - going
+        return Places(free=free, busy=busy, share=share_of(turns)), apart
 
     def _take(
-        self, session: Session, *, places: Places, more: int, times: tuple[float, float]
+        self, session: Session, *, places: Places, apart: tuple[int, int], times: tuple[float, float]
     ) -> list[tuple[Lease, int]]:
-        """Take leases in one transaction: on what is to go, with places of its own, and on the rest."""
+        """Take leases in one transaction: on what is to go, what is to stay, each with its own places, and the rest."""
         owner, (now, until) = self._parts.owner, times
-        going = leases.claim_going(session, owner, now=now, until=until, limit=more)
+        going = leases.claim_going(session, owner, now=now, until=until, limit=apart[0])
+        kept = leases.claim_kept(session, owner, now=now, until=until, limit=apart[1])
         others = leases.claim(session, owner, places, now=now, until=until)
         rows = [(lease, session.get_one(EnvironmentRow, lease.environment).repository_id) for lease in others]
-        return [*((lease, GOING) for lease in going), *rows]
+        return [*((lease, GOING) for lease in going), *((lease, KEPT) for lease in kept), *rows]
 
     async def settle(self) -> None:
         """Take turns until nothing is due now and none is under way (for tests and for commands)."""

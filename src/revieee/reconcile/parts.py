@@ -130,8 +130,10 @@ class Parts:
     """Tells whether the process of that name in leases is gone for sure."""
     room: Room = field(default_factory=Room)
     queued: set[tuple[int, str]] = field(default_factory=set)
-    """Builds that wait for their turn, by environment and service: what only waits holds no place of one that works."""
+    """Who waits for a build's turn, by environment and service, or for the forge: no place of others is held so."""
     visits: Visits = field(default_factory=Visits)
+    tended: dict[int, float] = field(default_factory=dict)
+    """When the live release was last looked after beside a newer one (the event loop's time), by environment."""
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
 

@@ -20,6 +20,7 @@ from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.room import waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
+from revieee.reconcile.tending import tended
 from revieee.store import leases, releases, secrets
 from revieee.store.leases import Lease, StaleLease
 from revieee.store.releases import Ending
@@ -149,7 +150,8 @@ async def _guarded(turn: Turn, act: Act, hold: Hold) -> Step:
     """Do an act, and turn its errors into what comes next."""
     try:
         with unless_late(lambda: hold.until):
-            return await _do(turn, act)
+            async with tended(turn, act, hold):
+                return await _do(turn, act)
     except StaleLease:
         raise
     except (PortError, PoolExhausted) as error:

@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, or_, select, true, update
+from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, exists, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from revieee.model.phases import ON_ITS_WAY, Phase
 from revieee.ports import PortError
-from revieee.store.schema import EnvironmentRow, MetaRow
+from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 
 _TICK = "tick"
 _FEW = 4
@@ -71,6 +72,16 @@ def claim_going(session: Session, owner: str, *, now: float, until: float, limit
     """Take leases on environments that are due and are to go: places of their own, so that builds hold up no close."""
     going = or_(EnvironmentRow.wanted.is_(False), EnvironmentRow.removing_since.is_not(None))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=going)]
+    return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def claim_kept(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
+    """Take leases on environments that are due, of which nothing newer is on its way: what is live is to stay so."""
+    of_it = ReleaseRow.environment_id == EnvironmentRow.id
+    live = of_it & (ReleaseRow.phase == Phase.LIVE.value) & (ReleaseRow.inputs == EnvironmentRow.inputs)
+    newer = of_it & ReleaseRow.phase.in_([phase.value for phase in ON_ITS_WAY | {Phase.UNDOING}])
+    kept = exists().where(live) & ~exists().where(newer)
+    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=kept)]
     return _take(session, owner, wanted, until=until, limit=limit)
 
 

@@ -23,6 +23,8 @@ async def fetch(turn: Turn, release: Release) -> Step:
     """Fetch exactly the release's commit and say what its files want; the engine makes the network meanwhile."""
     source, facts = turn.parts.source, turn.environment.facts
     prepared = asyncio.create_task(turn.parts.engine.prepare(turn.placement(release)))
+    waiting = turn.environment.id, ""
+    turn.parts.queued.add(waiting)
     try:
         await source.fetch(facts.repository, facts.number, release.commit, base_ref=facts.base_ref)
         await prepared
@@ -30,6 +32,7 @@ async def fetch(turn: Turn, release: Release) -> Step:
         await move(turn)
         return None
     finally:
+        turn.parts.queued.discard(waiting)
         prepared.cancel()
         await asyncio.gather(prepared, return_exceptions=True)
     manifest = await _manifest(turn, release, turn.environment.label)

@@ -50,6 +50,7 @@ async def remove(turn: Turn) -> Step:
             await turn.write(partial(images.forgotten, image_id=image))
     await turn.write(lambda session: _write(session, turn))
     parts.extras.pop(environment.id, None)
+    parts.tended.pop(environment.id, None)
     log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)
     return None
 

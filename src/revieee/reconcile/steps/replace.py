@@ -25,7 +25,7 @@ async def replace(turn: Turn, release: Release) -> Step:
 async def _hold(turn: Turn, live: Release, old: frozenset[str]) -> None:
     """Let new requests to what is stopped, and to what needs it, wait; those under way get a little time."""
     tasks = live.stack.tasks if live.stack else ()
-    held = frozenset(task.service.name for task in tasks if task.key in old or _needs(task) & old)
+    held = frozenset(task.service.name for task in tasks if task.key in old or needs(task) & old)
     await set_routes(turn, live, dict.fromkeys(held, RouteState.HOLD))
     await _finish_requests(turn, {endpoint for service, endpoint in live.endpoints if service in held})
 
@@ -54,7 +54,8 @@ def _volumes(task: Task) -> frozenset[str]:
     return frozenset(mount.volume for mount in task.service.volumes if not mount.read_only)
 
 
-def _needs(task: Task) -> frozenset[str]:
+def needs(task: Task) -> frozenset[str]:
+    """Give the keys of what a task depends on, directly or not."""
     return frozenset(key for _, key in task.peers)
 
 
