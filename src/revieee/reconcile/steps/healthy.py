@@ -7,6 +7,7 @@ from revieee.model.phases import Verdict
 from revieee.model.resolve import ResolvedStack
 from revieee.ports import Observed, ServiceState
 from revieee.reconcile.parts import Turn
+from revieee.reconcile.patience import Patience
 from revieee.store.releases import Ending
 
 FIRST_LOOK = 0.05
@@ -18,7 +19,7 @@ _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
 
 
 async def until_healthy(
-    turn: Turn, release: Release, stack: ResolvedStack, *, until: float, only: Collection[str] | None = None
+    turn: Turn, release: Release, stack: ResolvedStack, *, seconds: float, only: Collection[str] | None = None
 ) -> tuple[Mapping[str, Observed], Ending | None]:
     """Apply a stack again and again until all of it is healthy, something failed, or the time is over.
 
@@ -26,13 +27,13 @@ async def until_healthy(
         turn: under a lease.
         release: whose stack it is.
         stack: what is to run.
-        until: Unix time, seconds.
+        seconds: how long it may take.
         only: keys to restrict it to.
 
     Returns:
         How the tasks are, and the ending of a release that cannot go live.
     """
-    placement, pause = turn.placement(release), FIRST_LOOK
+    placement, pause, patience = turn.placement(release), FIRST_LOOK, Patience(turn.parts.clock, seconds)
     while True:
         seen = await turn.parts.engine.apply(placement, stack, only=only)
         if all(one.state in _GOOD for one in seen.values()):
@@ -40,11 +41,11 @@ async def until_healthy(
         failed = [one for one in seen.values() if one.state is ServiceState.FAILED]
         if failed:
             return seen, await _ending(turn, release, stack, failed, "does not run")
-        if turn.now >= until:
+        if patience.over:
             late = [one for one in seen.values() if one.state not in _GOOD]
             blamed = [one for one in late if one.state is not ServiceState.WAITING] or late
             return seen, await _ending(turn, release, stack, blamed, "was not healthy in time")
-        await turn.parts.clock.sleep(pause)
+        await patience.sleep(pause)
         pause = min(pause * 1.3, LAST_LOOK)
 
 

@@ -6,6 +6,7 @@ from revieee.model.resolve import ResolvedHook, ResolvedStack
 from revieee.ports import ServiceState
 from revieee.reconcile.output import Output
 from revieee.reconcile.parts import Done, Step, Turn
+from revieee.reconcile.patience import Patience
 from revieee.reconcile.steps.healthy import LAST_LOOK, tail, until_healthy
 from revieee.reconcile.steps.stack import settled
 from revieee.store import releases
@@ -21,7 +22,7 @@ async def prepare(turn: Turn, release: Release) -> Step:
         hook = next((one for one in stack.hooks if one.name.startswith(f"hook-{kind}-")), None)
         if hook is None or (kind == "create" and turn.environment.created_hook):
             continue
-        ending = await run_hook(turn, release, stack, hook, since=turn.now)
+        ending = await run_hook(turn, release, stack, hook)
         if ending is not None:
             return Done(outcome=Outcome.FAILED, ending=ending)
         if kind == "create":
@@ -29,37 +30,36 @@ async def prepare(turn: Turn, release: Release) -> Step:
     return Done(outcome=Outcome.DONE)
 
 
-async def run_hook(
-    turn: Turn, release: Release, stack: ResolvedStack, hook: ResolvedHook, *, since: float
-) -> Ending | None:
+async def run_hook(turn: Turn, release: Release, stack: ResolvedStack, hook: ResolvedHook) -> Ending | None:
     """Run one hook to its end; gives the ending of a release whose hook failed.
 
     Its time counts from its start, whoever looked then: a new control plane gives it no more.
     """
     needed = {dependency.service for dependency in hook.task.requires}
     if needed:
-        until = since + stack.start_timeout
-        _, ending = await until_healthy(turn, release, stack, until=until, only=needed)
+        _, ending = await until_healthy(turn, release, stack, seconds=stack.start_timeout, only=needed)
         if ending is not None:
             return ending
     placement, pause = turn.placement(release), FIRST_LOOK
     kind = hook.name.split("-")[1]
+    seen = await turn.parts.engine.run(placement, stack, hook)
+    patience = Patience(turn.parts.clock, hook.hook.timeout - seen.age)
     while True:
-        seen = await turn.parts.engine.run(placement, stack, hook)
         if seen.state is ServiceState.COMPLETED:
             await _keep_log(turn, release, hook, kind)
             return None
         words = ""
         if seen.state is ServiceState.FAILED:
             words = seen.words or f"it ended with exit code {seen.exit_code}"
-        elif seen.age >= hook.hook.timeout:
+        elif patience.over:
             words = f"it took longer than {hook.hook.timeout:.0f} s"
         if words:
             log = await _keep_log(turn, release, hook, kind)
             reason = f"The {kind} hook failed on service {hook.hook.service}: {words}."
             return Ending(verdict=Verdict.FAILED, reason=reason, log_tail=log)
-        await turn.parts.clock.sleep(pause)
+        await patience.sleep(pause)
         pause = min(pause * 1.3, LAST_LOOK)
+        seen = await turn.parts.engine.run(placement, stack, hook)
 
 
 async def _keep_log(turn: Turn, release: Release, hook: ResolvedHook, kind: str) -> str:

@@ -74,7 +74,7 @@ async def _destroy_hook(turn: Turn, live: Release) -> None:
     words = f"Its destroy hook runs first, for at most {short.hook.timeout:.0f} s."
     await turn.write(lambda session: releases.wait(session, turn.lease, words))
     try:
-        ending = await run_hook(turn, live, stack, short, since=turn.now)
+        ending = await run_hook(turn, live, stack, short)
         if ending is not None:
             log.warning("%s: %s", turn.environment.name, ending.reason)
     except StaleLease:

@@ -5,6 +5,7 @@ from revieee.model.phases import Outcome
 from revieee.model.resolve import ResolvedStack, Task
 from revieee.model.route import Endpoint, RouteState
 from revieee.reconcile.parts import Done, Step, Turn
+from revieee.reconcile.patience import Patience
 from revieee.reconcile.steps.routing import set_routes
 
 HELD_REQUESTS = 5.0
@@ -61,9 +62,9 @@ def needs(task: Task) -> frozenset[str]:
 
 async def _finish_requests(turn: Turn, endpoints: set[Endpoint]) -> None:
     """Wait a little for requests under way; new ones are held already."""
-    until = turn.now + HELD_REQUESTS
-    while turn.now < until:
+    patience = Patience(turn.parts.clock, HELD_REQUESTS)
+    while not patience.over:
         open_requests = await turn.parts.router.open_requests()
         if not any(open_requests.get(endpoint) for endpoint in endpoints):
             return
-        await turn.parts.clock.sleep(0.1)
+        await patience.sleep(0.1)

@@ -19,8 +19,8 @@ async def start(turn: Turn, release: Release) -> Step:
     if release.hook_names:
         # Only now, when their outcome is written down, may the containers that tell it go.
         await turn.parts.engine.remove(turn.placement(release), release.hook_names, grace=0)
-    until = turn.now + stack.start_timeout  # from now on: while nobody looked, nothing may have been started
-    seen, ending = await until_healthy(turn, release, stack, until=until)
+    # From now on: while nobody looked, nothing may have been started.
+    seen, ending = await until_healthy(turn, release, stack, seconds=stack.start_timeout)
     if ending is not None:
         return Done(outcome=Outcome.FAILED, ending=ending)
     endpoints = tuple(

@@ -47,8 +47,7 @@ async def _put_back(turn: Turn, live: Release, release: Release) -> None:
     stopped = clashing(live.stack, release.stack)
     if stopped:
         try:
-            until = turn.now + live.stack.start_timeout
-            await until_healthy(turn, live, live.stack, until=until, only=stopped)
+            await until_healthy(turn, live, live.stack, seconds=live.stack.start_timeout, only=stopped)
         except Refused as error:
             log.warning("%s: what was stopped does not start again: %s", turn.environment.name, error)
 
