@@ -40,6 +40,8 @@ PRIVATE_6 = (
     "::/127",  # unspecified, loopback
     "::ffff:0:0/96",  # IPv4 in IPv6
     "64:ff9b::/96",  # IPv4 behind a translator
+    "64:ff9b:1::/48",  # the same, inside
+    "2002::/16",  # 6to4: IPv4 in IPv6, private addresses too
     "fc00::/7",  # private
     "fe80::/10",  # link-local
     "ff00::/8",  # multicast
