@@ -1,10 +1,11 @@
+import ipaddress
 import subprocess
 from dataclasses import replace
 
 import pytest
 
 from revieee.engines.docker.names import Names, bridge_prefix
-from revieee.engines.docker.walls import Walls, resolvers_of
+from revieee.engines.docker.walls import PRIVATE_6, Walls, resolvers_of
 from revieee.engines.docker.watch import planned
 from revieee.model.policy import EngineOptions
 from revieee.model.route import Endpoint
@@ -48,6 +49,12 @@ def test_allowed_addresses_come_before_the_private_ranges() -> None:
     script = replace(WALLS, allowed=("10.1.0.0/16", "fd00::1")).script()
     assert script.index("ip daddr { 10.1.0.0/16 } accept") < script.index("100.64.0.0/10")
     assert "ip6 daddr { fd00::1/128 } accept" in script
+
+
+@pytest.mark.parametrize("prefix", ["::ffff:", "64:ff9b::", "64:ff9b:1::", "2002:"])
+def test_private_addresses_are_private_in_ipv6_too(prefix: str) -> None:
+    address = ipaddress.ip_address(f"{prefix}a09:909{'::1' if prefix == '2002:' else ''}")
+    assert any(address in ipaddress.ip_network(one) for one in PRIVATE_6)
 
 
 @pytest.mark.parametrize(("internet", "last"), [(True, "accept comment"), (False, "reject with icmpx")])

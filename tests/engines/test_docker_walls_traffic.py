@@ -1,4 +1,4 @@
-"""The walls on the real kernel: what answers from inside a container and from a build, open and closed.
+"""The walls on the real kernel: what answers from inside a container, open and closed.
 
 Nothing is sent to an address that is not the test's own: metadata, private ranges and the internet are played by a
 server in a network namespace, to which the host has routes for as long as a test runs.
@@ -14,7 +14,9 @@ import pytest
 
 from revieee.clients.docker import DockerClient
 from revieee.clients.http_probe import probe
+from revieee.engines.docker.bridged import WATCHED
 from revieee.engines.docker.engine import DockerEngine
+from revieee.engines.docker.foreign import PATH
 from revieee.engines.docker.watch import Watch, planned
 from revieee.model.policy import EngineOptions
 from revieee.model.route import Endpoint
@@ -29,6 +31,13 @@ pytestmark = pytest.mark.slow
 INSTANCE = f"walls-{os.getpid()}"
 PORT = 18_000 + os.getpid() % 10_000
 PUBLIC_PORT = PORT + 1
+
+UNABLE = """#!/bin/sh
+script=$(cat)
+case "$* $script" in *"table bridge"*) echo "Operation not supported" >&2; exit 1;; esac
+printf '%s\\n' "$script" | PATH=/usr/sbin:/sbin:/usr/bin:/bin exec nft "$@"
+"""
+"""As nft is where the kernel has no tables of the bridge family."""
 
 
 @pytest.fixture
@@ -64,19 +73,9 @@ def reaches(name: str, address: str) -> bool:
     return "reached" in done.stdout or "hello" in done.stdout
 
 
-def answers(folder: Path) -> list[str]:
-    """Build, and give what the steps wrote."""
-    command = ["/usr/bin/docker", "build", "--progress=plain", "--no-cache", str(folder)]
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    lines = (done.stdout + done.stderr).splitlines()
-    return [line.split()[-1] for line in lines if line.split()[-1:] in (["open"], ["closed"]) and len(line.split()) < 4]
-
-
-def others_stand() -> bool:
-    """Whether another instance's walls stand on this machine: they close the bridge of builds for all."""
-    mine = planned(EngineOptions(instance=INSTANCE)).table
-    return any("revieee_" in line and mine not in line for line in nft("list", "tables").splitlines())
+async def said(engine: DockerEngine) -> dict[str, Severity]:
+    """What `doctor` says of the two tables."""
+    return {one.subject: one.severity for one in await engine.check() if one.subject in {"walls", "neighbours"}}
 
 
 def nft(*arguments: str) -> str:
@@ -105,6 +104,7 @@ async def test_what_is_open_without_walls_is_closed_with_them(lab: DockerLab) ->
     assert [one for one in (*host, *outside) if reaches(name, one)] == []
     assert not reaches(name, f"{neighbour}:8080"), "another environment is out of reach"
     assert reaches(name, f"{address}:8080"), "its own is not"
+    assert docker("exec", name, "sh", "-c", "test -S /var/run/docker.sock || echo none") == "none"
     assert reaches(name, INTERNET), "the internet is open by default"
     assert reaches(name, f"{docker0()}:{PUBLIC_PORT}"), "and the router's public port"
     assert not reaches(other, f"{gateway}:{PUBLIC_PORT}"), "at one address only"
@@ -158,34 +158,41 @@ async def test_strangers_have_half_of_the_usual_limits(lab: DockerLab) -> None:
     assert [int(one) * 2 for one in less] == [int(one) for one in usual]
 
 
-async def test_build_steps_sit_behind_the_same_walls(lab: DockerLab, tmp_path: Path) -> None:
-    addresses = (METADATA, PRIVATE, f"{docker0()}:{PORT}", INTERNET)
-    steps = "; ".join(f"{request(one)} | grep -q reached && echo open || echo closed" for one in addresses)
-    (tmp_path / "Dockerfile").write_text(f"FROM {lab.image}\nRUN {steps}\n")
-    if not others_stand():
-        assert answers(tmp_path) == ["open", "open", "open", "open"]
-    await lab.use(replace(lab.options, walls=True)).prepare(lab.place(1))
-    assert answers(tmp_path) == ["closed", "closed", "closed", "open"]
-
-
 async def test_walls_are_put_back_and_told_of(lab: DockerLab) -> None:
     place = lab.place(1)
     elapsed = [0.0]
     options = replace(lab.options, walls=True)
-    engine = DockerEngine(options, DockerClient(options.host), watch=Watch(options, elapsed=lambda: elapsed[0]))
+    client = DockerClient(options.host)
+    engine = DockerEngine(options, client, watch=Watch(options, client, elapsed=lambda: elapsed[0]))
     try:
         await engine.prepare(place)
-        good = [one for one in await engine.check() if one.subject == "walls"]
-        assert good[0].severity is Severity.GOOD
+        assert await said(engine) == {"walls": Severity.GOOD, "neighbours": Severity.GOOD}
         table = planned(options).table
         nft("flush", "table", "inet", table)
-        assert [one.severity for one in await engine.check() if one.subject == "walls"] == [Severity.BAD]
+        nft("flush", "set", "bridge", table, WATCHED)
+        assert await said(engine) == {"walls": Severity.BAD, "neighbours": Severity.BAD}
         await engine.observe_all(INSTANCE)
         assert "reject" not in nft("list", "table", "inet", table), "looked at a moment ago"
         elapsed[0] += 11
         await engine.observe_all(INSTANCE)
         assert "reject" in nft("list", "table", "inet", table)
+        assert await said(engine) == {"walls": Severity.GOOD, "neighbours": Severity.GOOD}
         await engine.uninstall()
         assert table not in nft("list", "tables")
     finally:
         await engine.close()
+
+
+async def test_a_kernel_that_filters_no_bridged_frames_is_told_of_and_the_rest_stands(
+    lab: DockerLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nft").write_text(UNABLE)
+    (tmp_path / "nft").chmod(0o755)
+    monkeypatch.setattr("revieee.engines.docker.watch.PATH", f"{tmp_path}:{PATH}")
+    engine = lab.use(replace(lab.options, walls=True))
+    await engine.prepare(lab.place(1))
+    found = {one.subject: one for one in await engine.check()}
+    assert found["walls"].severity is Severity.GOOD
+    assert found["neighbours"].severity is Severity.WARNING
+    assert "reach each other" in found["neighbours"].words
+    await engine.uninstall()

@@ -30,24 +30,30 @@ def serving(folder: Path, port: int, *inside: str) -> Iterator[None]:
 
 
 @contextmanager
-def played(folder: Path) -> Iterator[None]:
-    """A namespace beyond the host that has all the stand-ins' addresses, and servers there on ports 80 and 53."""
+def played(folder: Path, host: str = "") -> Iterator[None]:
+    """A namespace beyond the host that has all the stand-ins' addresses, and servers there on ports 80 and 53.
+
+    Args:
+        folder: for what they serve.
+        host: the namespace that is the host; empty: this machine.
+    """
     (folder / "index.html").write_text("reached")
     veth = f"rvt{os.getpid() % 100_000}"
+    here = ("-n", host) if host else ()
     with ExitStack() as stack:
         ip("netns", "add", _NAMESPACE)
         stack.callback(ip, "netns", "del", _NAMESPACE)
-        ip("link", "add", veth, "type", "veth", "peer", "name", "out", "netns", _NAMESPACE)
-        stack.callback(ip, "link", "del", veth)  # at once; with its namespace it goes some time later
-        ip("addr", "add", f"{LINK[0]}/30", "dev", veth)
-        ip("link", "set", veth, "up")
+        ip(*here, "link", "add", veth, "type", "veth", "peer", "name", "out", "netns", _NAMESPACE)
+        stack.callback(ip, *here, "link", "del", veth)  # at once; with its namespace it goes some time later
+        ip(*here, "addr", "add", f"{LINK[0]}/30", "dev", veth)
+        ip(*here, "link", "set", veth, "up")
         for address in (f"{LINK[1]}/30", *(f"{one}/32" for one in (METADATA, PRIVATE, CARRIER, INTERNET))):
             ip("-n", _NAMESPACE, "addr", "add", address, "dev", "out")
         ip("-n", _NAMESPACE, "link", "set", "out", "up")
         ip("-n", _NAMESPACE, "route", "add", "default", "via", LINK[0])
         for address in (METADATA, PRIVATE, CARRIER, INTERNET):
-            ip("route", "add", f"{address}/32", "via", LINK[1])
-            stack.callback(ip, "route", "del", f"{address}/32")
+            ip(*here, "route", "add", f"{address}/32", "via", LINK[1])
+            stack.callback(ip, *here, "route", "del", f"{address}/32")
         for port in (80, 53):
             stack.enter_context(serving(folder, port, "ip", "netns", "exec", _NAMESPACE))
         yield

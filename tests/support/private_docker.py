@@ -33,8 +33,10 @@ class PrivateDocker:
     def __init__(self, folder: Path, namespace: str, *more: str) -> None:
         self.host = f"unix://{folder}/docker.sock"
         self.data = folder / "data"
+        self.namespace = namespace
+        """Of its network; empty: this machine's."""
         self._folder = folder
-        self._namespace, self._more = namespace, more
+        self._more = more
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -46,7 +48,7 @@ class PrivateDocker:
             *("dockerd", "--host", self.host, "--containerd", str(folder / "containerd.sock")),
             *("--data-root", str(folder / "data"), "--exec-root", str(folder / "run")),
             *("--pidfile", str(folder / "pid"), "--shutdown-timeout", "1"),
-            *(() if self._namespace else ("--bridge", _BRIDGE, "--iptables=false")),
+            *(() if self.namespace else ("--bridge", _BRIDGE, "--iptables=false")),
             *self._more,
         )
         until = time.monotonic() + _PATIENCE
@@ -87,7 +89,7 @@ class PrivateDocker:
 
     def process(self, *command: str) -> subprocess.Popen[bytes]:
         """Start a daemon in the namespace."""
-        inside = ["nsenter", f"--net=/run/netns/{self._namespace}", *command] if self._namespace else list(command)
+        inside = ["nsenter", f"--net=/run/netns/{self.namespace}", *command] if self.namespace else list(command)
         with (self._folder / "log").open("ab") as log:
             return subprocess.Popen(inside, stdout=log, stderr=log)
 

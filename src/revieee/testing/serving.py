@@ -6,7 +6,7 @@
     await plane.end()
 
 It has its data, ports, addresses and instance to itself, ends with whoever started it, and `end` takes away what
-outlives it by design: nginx, the firewall table, the address lent to the host, whatever is left on the engine.
+outlives it by design: nginx, the firewall tables, the address lent to the host, whatever is left on the engine.
 """
 
 import asyncio
@@ -277,7 +277,8 @@ class ControlPlane:
         if self.pool:
             first = ipaddress.ip_network(self.pool).network_address + 1
             for table in tables_naming(str(first), (await call("nft", "list", "ruleset")).out):
-                await call("nft", "delete", "table", "inet", table)
+                for family in ("inet", "bridge"):
+                    await call("nft", "delete", "table", family, table)
             await call("ip", "address", "del", f"{first}/32", "dev", "lo")
         shutil.rmtree(self.data, ignore_errors=True)
 

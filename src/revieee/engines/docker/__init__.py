@@ -1,7 +1,7 @@
 """The Docker engine: containers on one host, through the Engine API.
 
-A value first, its execution elsewhere: ``names``, ``render``, ``container``, ``archive``, ``output`` and ``walls`` are
-pure; ``engine`` and the parts it calls only send and read.
+A value first, its execution elsewhere: ``names``, ``render``, ``container``, ``archive``, ``output``, ``walls`` and
+``bridged`` are pure; ``engine`` and the parts it calls only send and read.
 """
 
 from revieee.clients.docker import DockerClient

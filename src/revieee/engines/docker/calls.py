@@ -56,8 +56,14 @@ def is_ours(placement: Placement, labels: Mapping[str, str] | None) -> bool:
 
 async def inspect(client: DockerClient, name: str) -> Container | None:
     """Give a container by name, or None where there is none."""
+    found = await inspected(client, name)
+    return None if found is None else read(found)
+
+
+async def inspected(client: DockerClient, name: str) -> Json:
+    """Give what the engine says of a container, or None where there is none."""
     try:
-        return read(await client.call("GET", "containers", name, "json"))
+        return await client.call("GET", "containers", name, "json")
     except DockerAnswered as error:
         if error.status == ABSENT:
             return None

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError, DockerForbidden, Json
-from revieee.engines.docker.watch import planned, standing
+from revieee.engines.docker.walls import BUILDS
+from revieee.engines.docker.watch import is_here, loadable, parted, planned, standing
 from revieee.model.policy import EngineOptions
 from revieee.ports import Finding, Severity
 
@@ -24,7 +25,7 @@ async def check(client: DockerClient, options: EngineOptions) -> Sequence[Findin
     except DockerError as error:
         mend = "start it (systemctl start docker), or set REVIEEE_DOCKER_HOST to where it listens"
         return [_bad("engine", f"No Docker engine answers at {client.host} ({error}).", mend)]
-    return [_version(version, client.host), *_settings(info), await _walls(options)]
+    return [_version(version, client.host), *_settings(info), await _walls(options), *await _neighbours(options)]
 
 
 def _version(version: Json, host: str) -> Finding:
@@ -57,7 +58,7 @@ def _settings(info: Json) -> Iterator[Finding]:
 async def _walls(options: EngineOptions) -> Finding:
     if not options.walls:
         return _warning("walls", "The firewall table is turned off in the settings.", "let something else do its work")
-    if not options.host.startswith("unix://"):
+    if not is_here(options):
         mend = "run Revieee on the engine's host, or load the rules there (docs/engines.md)"
         return _warning("walls", "The engine is on another host; the firewall table is kept on this one.", mend)
     walls = planned(options)
@@ -65,6 +66,24 @@ async def _walls(options: EngineOptions) -> Finding:
         return _good("walls", f"The firewall table {walls.table} stands with {walls.rules} rules.")
     mend = "start revieee serve as root, with nftables installed: it loads the table and puts it back within 10 s"
     return _bad("walls", f"The firewall table {walls.table} is not there, or not as it should be.", mend)
+
+
+async def _neighbours(options: EngineOptions) -> Sequence[Finding]:
+    """Say whether what builds do on their bridge stays between them and the world."""
+    if not options.walls or not is_here(options):
+        return ()
+    by_name, by_address = (parted(options, named=named) for named in (True, False))
+    if await standing(by_name):
+        return [_good("neighbours", f"Builds reach nobody else on {BUILDS}: the table bridge {by_name.table} stands.")]
+    if await standing(by_address):
+        words = f"Builds reach nobody else on {BUILDS}, told by addresses: the table bridge {by_name.table} stands."
+        return [_good("neighbours", words)]
+    if not await loadable(by_address):
+        words = f"The kernel filters no bridged frames: builds reach each other and any container on {BUILDS}."
+        mend = f"use a kernel with nftables' bridge family (CONFIG_NF_TABLES_BRIDGE), and keep nothing else on {BUILDS}"
+        return [_warning("neighbours", words, mend)]
+    words = f"The firewall table bridge {by_name.table} is not there, or not as it should be."
+    return [_bad("neighbours", words, "start revieee serve as root: it loads the table and renews it every 10 s")]
 
 
 def _good(subject: str, words: str) -> Finding:

@@ -43,7 +43,7 @@ class DockerEngine:
         self._options = options
         self._client = client
         self._now = now
-        self._watch = watch or Watch(options)
+        self._watch = watch or Watch(options, client)
 
     async def prepare(self, placement: Placement) -> None:
         """Make the environment's network exist, walls included."""
@@ -175,15 +175,17 @@ class DockerEngine:
         return await checks.check(self._client, self._options)
 
     async def uninstall(self) -> None:
-        """Take the firewall table away."""
+        """Take the firewall tables away."""
         await self._watch.end()
         await take_address_back(self._options)
 
     async def open(self) -> None:
         """Put up the walls, and the address at which containers reach the router."""
         await self._watch.keep()
+        self._watch.follow()
         await lend_address(self._options)
 
     async def close(self) -> None:
         """Let go of connections."""
+        await self._watch.leave()
         await self._client.close()

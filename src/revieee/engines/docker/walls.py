@@ -9,13 +9,13 @@ that answers about names out there carries anything. What the host itself sends 
 endpoints) takes the output hook and is not touched.
 """
 
-import hashlib
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from revieee.engines.docker.names import STRANGER
+from revieee.engines.docker.tables import Table
 
 BUILDS = "docker0"
 """The bridge that ``RUN`` steps sit on."""
@@ -40,23 +40,24 @@ PRIVATE_6 = (
     "::/127",  # unspecified, loopback
     "::ffff:0:0/96",  # IPv4 in IPv6
     "64:ff9b::/96",  # IPv4 behind a translator
+    "64:ff9b:1::/48",  # the same, inside
+    "2002::/16",  # 6to4: IPv4 in IPv6, private addresses too
     "fc00::/7",  # private
     "fe80::/10",  # link-local
     "ff00::/8",  # multicast
 )
 
-_HOOKS = frozenset({"input", "forward"})
 _ANSWERS = "ct state established,related accept"
 _NAMES = "meta l4proto { tcp, udp } th dport 53"
 _NO = "reject with icmpx admin-prohibited"
 """An answer of the host's own, so that whoever tries knows at once."""
 
-_PLAIN = re.compile(r"[a-z0-9_]{1,40}")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walls:
+class Walls(Table):
     """What the table says."""
+
+    family: ClassVar[str] = "inet"
 
     instance: str
     bridges: str
@@ -69,39 +70,8 @@ class Walls:
     router: tuple[str, int] | None = None
     """The one address and port of the host that containers may reach."""
 
-    @property
-    def table(self) -> str:
-        """The table's name."""
-        plain = self.instance.replace("-", "_")
-        unlike = plain if _PLAIN.fullmatch(plain) and plain == self.instance else _digest(self.instance)
-        return f"revieee_{unlike}"
-
-    @property
-    def mark(self) -> str:
-        """A comment of the last rules: tells these rules from older ones of ours."""
-        return f"revieee {_digest(repr(self._chains('')))}"
-
-    @property
-    def rules(self) -> int:
-        """How many rules there are when nobody took any away."""
-        return sum(len(rules) for rules in self._chains("").values())
-
-    @property
-    def marks(self) -> int:
-        """How many of them carry the mark."""
-        return sum(self.mark in rule for rules in self._chains(self.mark).values() for rule in rules)
-
-    def script(self) -> str:
-        """Render what ``nft -f`` loads: at once, in place of an older table of ours."""
-        chains = [f"chain {name} {{\n{_lines(rules, name)}}}\n" for name, rules in self._chains(self.mark).items()]
-        return f"{self.removal()}table inet {self.table} {{\n{''.join(chains)}}}\n"
-
-    def removal(self) -> str:
-        """Render what takes the table away, whether it is there or not."""
-        return f"table inet {self.table}\ndelete table inet {self.table}\n"
-
-    def _chains(self, mark: str) -> Mapping[str, Sequence[str]]:
-        """The rules by chain; one that another goes to stands before it."""
+    def chains(self, mark: str) -> Mapping[str, Sequence[str]]:
+        """Give the rules by chain."""
         ours, comment = f'"{self.bridges}*"', f' comment "{mark}"'
         strangers = f'"{self.bridges}{STRANGER}*"'
         online = self.internet and self.stranger_internet
@@ -137,8 +107,8 @@ class Walls:
         """From containers to anywhere else."""
         return (
             _ANSWERS,
-            # Back out of the bridge it came in by: containers of one environment, where the kernel shows us bridged
-            # traffic (br_netfilter).
+            # Back out of the bridge it came in by, where the kernel shows us bridged traffic (br_netfilter): containers
+            # of one environment, and foreign ones on the bridge of builds, who may there being the other table's.
             "fib daddr . iif oif exists accept",
             f'oifname "{self.bridges}*" {_NO}',
             f'oifname "{BUILDS}" {_NO}',
@@ -172,12 +142,6 @@ def resolvers_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found)) or ("8.8.8.8", "8.8.4.4")
 
 
-def _lines(rules: Iterable[str], chain: str) -> str:
-    """Write a chain's rules; those that the kernel enters have a head."""
-    head = [f"type filter hook {chain} priority filter - 10; policy accept;"] if chain in _HOOKS else []
-    return "".join(f"{line}\n" for line in (*head, *rules))
-
-
 def _by_family(networks: Iterable[str]) -> Sequence[tuple[str, str]]:
     """Group addresses and networks the way a set of nftables wants them; names of hosts are no addresses."""
     grouped: dict[str, list[str]] = {}
@@ -188,7 +152,3 @@ def _by_family(networks: Iterable[str]) -> Sequence[tuple[str, str]]:
 
 def _family(address: str) -> str:
     return "ip" if ipaddress.ip_network(address, strict=False).version == 4 else "ip6"  # noqa: PLR2004 - the protocol's
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,15 +1,18 @@
-"""Keeps the walls up: loads the table, and looks now and then whether it still stands."""
+"""Keeps the walls up: loads the tables, and looks now and then whether they still stand."""
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from revieee.clients.docker import DockerClient, DockerError
 from revieee.clients.process import Command, TimedOut, run
+from revieee.engines.docker.bridged import WATCHED, Bridged
+from revieee.engines.docker.foreign import PATH, Bridge, arrivals, look
 from revieee.engines.docker.names import bridge_prefix
+from revieee.engines.docker.tables import Table
 from revieee.engines.docker.walls import Walls, resolvers_of
 from revieee.model.policy import EngineOptions
 from revieee.ports import Fault
@@ -18,7 +21,6 @@ LOOK = 10.0
 """Seconds between two looks."""
 
 _NFT = "nft"
-_PATH = f"/usr/sbin:/sbin:{os.defpath}"
 _TIMEOUT = 10.0
 _RESOLV = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
 _STUB = "127.0.0.53"
@@ -29,14 +31,19 @@ class Watch:
 
     Args:
         options: what may be reached.
+        client: of the engine, which knows whose containers are on the bridge of builds.
         elapsed: a clock that only goes forward, in seconds.
     """
 
-    def __init__(self, options: EngineOptions, *, elapsed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, options: EngineOptions, client: DockerClient, *, elapsed: Callable[[], float] = time.monotonic
+    ) -> None:
         self._options = options
+        self._client = client
         self._elapsed = elapsed
         self._looked: float | None = None
         self._alone = asyncio.Lock()
+        self._following: asyncio.Task[None] | None = None
 
     async def keep(self) -> None:
         """Have the walls up; looks again at most once per :data:`LOOK`.
@@ -52,14 +59,52 @@ class Watch:
             walls = await asyncio.to_thread(planned, self._options)
             if not await standing(walls):
                 await _nft("-f", "-", stdin=walls.script())
-            self._looked = self._elapsed()
+            if await self._part():
+                self._looked = self._elapsed()
+
+    def follow(self) -> None:
+        """From now on, have foreign containers known on the bridge of builds as soon as they start."""
+        if self._options.walls and is_here(self._options) and self._following is None:
+            self._following = asyncio.create_task(self._follow())
+
+    async def leave(self) -> None:
+        """Follow no more."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+            self._following = None
 
     async def end(self) -> None:
-        """Take the table away."""
+        """Take the tables away, and follow no more."""
+        await self.leave()
         if self._options.walls:
             async with self._alone:
                 await _nft("-f", "-", stdin=planned(self._options).removal())
+                await _run("-f", "-", stdin=parted(self._options).removal())
                 self._looked = None
+
+    async def _follow(self) -> None:
+        async for _ in arrivals(self._client):
+            async with self._alone:
+                await self._part()
+
+    async def _part(self) -> bool:
+        """Keep the neighbours on the bridge of builds apart, as far as this kernel can; False: the engine is silent."""
+        if not is_here(self._options):
+            return True
+        try:
+            bridge = await look(self._client)
+        except DockerError:
+            return False
+        for named in (True, False):
+            if await _run("-f", "-", stdin=parted(self._options, bridge, named=named).script()) is not None:
+                break
+        return True
+
+
+def is_here(options: EngineOptions) -> bool:
+    """Whether the engine's bridges are this host's."""
+    return options.host.startswith("unix://")
 
 
 def planned(options: EngineOptions) -> Walls:
@@ -76,14 +121,33 @@ def planned(options: EngineOptions) -> Walls:
     )
 
 
-async def standing(walls: Walls) -> bool:
-    """Whether exactly these rules are loaded."""
-    ended = await _run("-j", "list", "table", "inet", walls.table)
+def parted(options: EngineOptions, bridge: Bridge | None = None, *, named: bool = True) -> Bridged:
+    """Say what the table between neighbours should be."""
+    bridge = bridge or Bridge()
+    return Bridged(
+        instance=options.instance,
+        named=named,
+        addresses=bridge.addresses,
+        foreign=bridge.foreign,
+        allowed=options.allow_addresses,
+    )
+
+
+async def standing(table: Table) -> bool:
+    """Whether exactly these rules are loaded, and hold: a table that nobody renews lets everything pass."""
+    ended = await _run("-j", "list", "table", table.family, table.table)
     if ended is None:
         return False
-    rules = [one["rule"] for one in json.loads(ended)["nftables"] if "rule" in one]
-    marked = [rule for rule in rules if rule.get("comment") == walls.mark]
-    return len(rules) == walls.rules and len(marked) == walls.marks
+    listed = json.loads(ended)["nftables"]
+    rules = [one["rule"] for one in listed if "rule" in one]
+    marked = [rule for rule in rules if rule.get("comment") == table.mark]
+    lapsed = any(one["set"]["name"] == WATCHED and not one["set"].get("elem") for one in listed if "set" in one)
+    return len(rules) == table.rules and len(marked) == table.marks and not lapsed
+
+
+async def loadable(table: Table) -> bool:
+    """Whether this kernel would take the table."""
+    return await _run("--check", "-f", "-", stdin=table.script()) is not None
 
 
 async def _nft(*arguments: str, stdin: str = "") -> None:
@@ -95,7 +159,7 @@ async def _nft(*arguments: str, stdin: str = "") -> None:
 
 async def _run(*arguments: str, stdin: str = "", problem: list[str] | None = None) -> Any:  # noqa: ANN401 - its output
     """Run nft; None where it failed, the reason in ``problem``."""
-    command = Command(arguments=(_NFT, *arguments), environment={"PATH": _PATH}, stdin=stdin.encode(), timeout=_TIMEOUT)
+    command = Command(arguments=(_NFT, *arguments), environment={"PATH": PATH}, stdin=stdin.encode(), timeout=_TIMEOUT)
     try:
         ended = await run(command)
     except FileNotFoundError:

@@ -1,0 +1,117 @@
+"""A bridge of builds that is played: a network namespace as the host, others as what sits on its ``docker0``."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+NETWORK, NETWORK_6 = "192.0.2", "2001:db8:1:"
+"""Documentation's addresses (RFC 5737, RFC 3849)."""
+
+_HELPER = Path(__file__).with_name("neighbour.py")
+
+
+@dataclass(frozen=True)
+class Host:
+    """The played host."""
+
+    name: str
+    bridge: str
+
+    def run(self, *command: str, stdin: str = "") -> str:
+        """Run a command on it, and give what it wrote."""
+        return _run("ip", "netns", "exec", self.name, *command, stdin=stdin)
+
+    def port(self, number: int) -> str:
+        """The port of the bridge that a member has."""
+        return f"port{number}"
+
+    def asked(self, number: int, *questions: str) -> list[str]:
+        """Have a member ask; gives the questions that were answered.
+
+        A question is ``tcp`` or ``udp``, and who is asked: ``tcp 192.0.2.3``.
+        """
+        return _inside(_member(self.name, number), "ask", *questions).splitlines()
+
+    def forges(self, number: int, claimed: str) -> None:
+        """Have a member tell everyone on the bridge that an address is its own."""
+        _inside(_member(self.name, number), "forge", claimed)
+
+    def deceived(self, number: int, by: int, claimed: int) -> bool:
+        """Tell whether a member takes another one for who has a third address."""
+        known = _run("ip", "-n", _member(self.name, number), "neigh", "show", address(claimed))
+        own = _run("ip", "netns", "exec", _member(self.name, by), "cat", "/sys/class/net/eth0/address").strip()
+        return own in known
+
+    def forget(self, number: int) -> None:
+        """Have a member forget who has which address."""
+        _run("ip", "-n", _member(self.name, number), "neigh", "flush", "dev", "eth0")
+
+    def gets_by_the_host(self, number: int, sender: int, words: bytes) -> bool:
+        """Tell whether a member gets a datagram that another one hands the host to be routed back."""
+        bridge = self.run("cat", f"/sys/class/net/{self.bridge}/address").strip()
+        _inside(_member(self.name, sender), "route", bridge, address(sender), address(number), words.decode())
+        return _inside(_member(self.name, number), "last") == words.decode()
+
+
+@contextmanager
+def neighbours(*numbers: int, bridge: str = "docker0") -> Iterator[Host]:
+    """Play a bridge with these members: each has the address that ends in its number, and answers; so does the host."""
+    host = Host(f"rvb{os.getpid()}", bridge)
+    with ExitStack() as stack:
+        for name in (host.name, *(_member(host.name, one) for one in numbers)):
+            _run("ip", "netns", "add", name)
+            stack.callback(_run, "ip", "netns", "del", name)
+            _run("ip", "-n", name, "link", "set", "lo", "up")
+        host.run("ip", "link", "add", bridge, "type", "bridge")
+        _addressed(host.name, bridge, 1)
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        stack.enter_context(_answering(host.name))
+        for one in numbers:
+            member = _member(host.name, one)
+            link = ("link", "add", host.port(one), "type", "veth", "peer", "name", "eth0", "netns", member)
+            host.run("ip", *link)
+            host.run("ip", "link", "set", host.port(one), "master", bridge, "up")
+            _addressed(member, "eth0", one)
+            stack.enter_context(_answering(member))
+        yield host
+
+
+def address(number: int) -> str:
+    """Give a member's address; 1 is the host."""
+    return f"{NETWORK}.{number}"
+
+
+def _member(host: str, number: int) -> str:
+    return f"{host}n{number}"
+
+
+def _addressed(namespace: str, device: str, number: int) -> None:
+    _run("ip", "-n", namespace, "address", "add", f"{address(number)}/24", "dev", device)
+    _run("ip", "-n", namespace, "address", "add", f"{NETWORK_6}:{number}/64", "dev", device, "nodad")
+    _run("ip", "-n", namespace, "link", "set", device, "up")
+
+
+@contextmanager
+def _answering(namespace: str) -> Iterator[None]:
+    command = ["ip", "netns", "exec", namespace, sys.executable, str(_HELPER), "answer"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def _inside(namespace: str, *arguments: str) -> str:
+    return _run("ip", "netns", "exec", namespace, sys.executable, str(_HELPER), *arguments)
+
+
+def _run(*command: str, stdin: str = "") -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin)
+    assert done.returncode == 0, (command, done.stderr)
+    return done.stdout
