@@ -31,6 +31,11 @@ services:
 volumes:
   notes:
 """
+HEALTHY = "healthcheck: {test: [CMD, test, -e, /healthy], interval: 1s, retries: 100}"
+WAITING = COMPOSE.replace("[notes]", "{notes: {condition: service_healthy}}").replace(
+    "image: busybox", f"image: busybox\n    {HEALTHY}"
+)
+"""Of two services one waits until a file is made in the other."""
 CRASHES = 'CMD ["sh", "-c", "httpd -p 80 -h /www; while [ ! -e /die ]; do sleep 0.2; done; echo the end; exit 3"]\n'
 WATCHED = 12.0
 """Seconds for which a crash loop is looked at."""
@@ -101,6 +106,40 @@ async def test_all_of_it_while_nobody_looks(opened: Opened) -> None:
     await control.docker("network", "rm", network)
     await control.start()
     await healed(opened)
+
+
+async def test_what_a_release_on_its_way_was_made_of(plane: Plane) -> None:
+    """It waits for a service to become healthy, whose container and volume go, and the image of the one that waits."""
+    opened = await plane.open("amid", page("here") | {"compose.yaml": WAITING})
+    (first,) = await started(opened, "notes")
+    names = ("revieee.instance", "revieee.environment")
+    mine = [f"--filter=label={name}={await label(plane, first, name)}" for name in names]
+    await plane.control.docker("container", "rm", "--force", "--volumes", first)
+    for kind in ("volume", "image"):
+        (one,) = await plane.control.docker(kind, "ls", "--quiet", *mine)
+        await plane.control.docker(kind, "rm", "--force", one)
+    (second,) = await started(opened, "notes", but=first)
+    await plane.control.docker("container", "exec", second, "touch", "/healthy")
+    await healed(opened)
+    await opened.close()
+
+
+async def started(opened: Opened, service: str, *, but: str = "") -> list[str]:
+    """Wait until a service has a container that runs, another than one that was there."""
+    found: list[str] = []
+
+    async def runs() -> bool:
+        found[:] = await opened.containers(service)
+        return bool(found) and found != [but]
+
+    assert await until(runs, seconds=30), opened.plane.control.tail()
+    return found
+
+
+async def label(plane: Plane, container: str, name: str) -> str:
+    """Read a container's label."""
+    (value,) = await plane.control.docker("inspect", f'--format={{{{index .Config.Labels "{name}"}}}}', container)
+    return value
 
 
 async def test_a_service_that_crashes_again_and_again_is_told_of_and_left_to_its_backoff(plane: Plane) -> None:

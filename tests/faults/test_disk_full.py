@@ -78,7 +78,6 @@ async def test_a_full_one_costs_no_request_no_environment_and_no_delivery(plane:
         missed = await plane.propose(repository, page("missed"))
         await plane.github.settled()
         filler.unlink()
-        assert (await plane.control.command("sync")).code == 0
         await missed.reaches("live")
     assert traffic.failures == {}
     assert traffic.requests > 0

@@ -6,6 +6,8 @@ does there, it is ended as an upgrade ends it. Its containers end with it, and i
 
 import asyncio
 import itertools
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -16,13 +18,14 @@ import pytest
 import pytest_asyncio
 
 from revieee.model.lifecycle import Act
+from revieee.testing.demo.traffic import requests
 from revieee.testing.github import PracticeGitHub
 from revieee.testing.serving import until
-from support import dying
+from support import dying, impatient
 from support.docker import BaseImages
 from support.dying import DECIDED, Journal
-from support.one_life import SERVICES, Life, Play
-from support.plane import Plane, page, prepared, serving
+from support.one_life import SERVICES, Life, Play, counted
+from support.plane import Plane, gone, page, prepared, serving
 from support.private_docker import PrivateDocker, private_docker
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
@@ -122,3 +125,46 @@ async def test_gone_for_a_while_it_is_told_and_all_comes_back(engine: PrivateDoc
         assert await until(shown, seconds=60), plane.control.tail()
         await opened.reaches("live")
         assert len(opened.comments) == 1
+
+
+async def test_hung_for_a_while_it_is_told_visitors_are_answered_and_the_push_ends_live(
+    engine: PrivateDocker, tmp_path: Path
+) -> None:
+    async with PracticeGitHub(tmp_path / "github") as github:
+        plane = Plane(github, prepared(tmp_path, github, docker_host=engine.host))
+        plane.control.program = (sys.executable, str(Path(impatient.__file__)))
+        try:
+            await plane.control.start()
+            await hung(engine, plane)
+        finally:
+            await plane.control.end()
+
+
+async def hung(engine: PrivateDocker, plane: Plane) -> None:
+    """Push while the engine stands still."""
+    control, opened = plane.control, await plane.open("hung", page("before"))
+    await opened.reaches("live")
+    url, host = f"http://127.0.0.1:{control.given.port}/", control.at(opened.host)
+
+    async def told() -> bool:
+        return "does not answer" in opened.comment
+
+    async def drained() -> bool:
+        return len(await opened.containers()) == 1
+
+    visits = requests(client := control.client(), url, host, ("before", "after"))
+    async with counted(control) as starts, client, visits as traffic:
+        os.kill(engine.pid, signal.SIGSTOP)
+        try:
+            await opened.push({"index.html": "after\n"})
+            assert await until(told, seconds=15), f"{opened.comment}\n{control.tail()}"
+            assert (await opened.get()).text == "before\n"
+        finally:
+            os.kill(engine.pid, signal.SIGCONT)
+        await opened.reaches("live")
+        assert (await opened.get()).text == "after\n"
+        assert await until(drained), "the old one goes"
+    assert traffic.failures == {}
+    assert sum(starts.values()) == len(opened.comments) == 1
+    await opened.close()
+    assert await gone(plane) == {}

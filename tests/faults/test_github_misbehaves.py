@@ -1,11 +1,12 @@
 """GitHub does not answer, or answers strangely: deployments never wait for it, and reports catch up later."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import pytest_asyncio
 
-from revieee.testing.github.faults import FaultKind
+from revieee.testing.github import Opening
+from revieee.testing.github.faults import Fault, FaultKind
 from revieee.testing.serving import until
 from support.docker import BaseImages
 from support.plane import Opened, Plane, page, serving
@@ -13,7 +14,11 @@ from support.plane import Opened, Plane, page, serving
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 REPORTS = ("POST /repos/*", "PATCH /repos/*")
-"""What a reporter asks for; who may write is asked with GET, and nothing runs before that is known."""
+"""What a reporter says."""
+QUESTIONS = "GET /*"
+"""Whatever is asked of the API; git's own requests have other names."""
+SOON = 10.0
+"""Seconds: half of those for which one request waits for GitHub."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -28,7 +33,16 @@ async def opened(
         yield opened
 
 
-async def shows(opened: Opened, text: str, *, seconds: float = 20) -> None:
+def met(*faults: Fault) -> Callable[[], Awaitable[bool]]:
+    """Ask whether a request met one of these faults."""
+
+    async def was() -> bool:
+        return any(one.met.is_set() for one in faults)
+
+    return was
+
+
+async def shows(opened: Opened, text: str, *, seconds: float = SOON) -> None:
     """Wait until the environment shows a text."""
 
     async def shown() -> bool:
@@ -40,15 +54,11 @@ async def shows(opened: Opened, text: str, *, seconds: float = 20) -> None:
 @pytest.mark.parametrize("kind", ["error", "bad gateway", "unauthorized", "forbidden", "secondary limit", "cut"])
 async def test_a_push_is_live_without_github_and_told_when_it_is_back(opened: Opened, kind: FaultKind) -> None:
     faults = opened.plane.github.faults
-    met = [faults.next(kind, route, times=None, seconds=1) for route in REPORTS]
+    silent = [faults.next(kind, route, times=None, seconds=1) for route in REPORTS]
     try:
         await opened.push({"index.html": f"while {kind}\n"})
         await shows(opened, f"while {kind}")
-
-        async def tried() -> bool:
-            return any(one.met.is_set() for one in met)
-
-        assert await until(tried), "it was tried to tell"
+        assert await until(met(*silent)), "it was tried to tell"
         assert opened.state != "live"
     finally:
         faults.clear()
@@ -65,7 +75,7 @@ async def test_a_fetch_that_breaks_off_is_tried_again(opened: Opened) -> None:
 
 
 async def test_a_github_that_hangs_holds_up_no_push(opened: Opened) -> None:
-    for route in REPORTS:
+    for route in (*REPORTS, QUESTIONS):
         opened.plane.github.faults.next("hang", route, times=None)
     try:
         for text in ("hung", "hung still"):
@@ -75,6 +85,63 @@ async def test_a_github_that_hangs_holds_up_no_push(opened: Opened) -> None:
         opened.plane.github.faults.clear()
     await opened.reaches("live", seconds=60)
     assert len(opened.comments) == 1
+
+
+async def proposed(plane: Plane, repository: str, text: str, how: Opening | None = None) -> Opened:
+    """Open one more pull request, from a branch of its own, by whoever owns the fork that it comes from."""
+    source, author = (how.fork, how.fork.partition("/")[0]) if how and how.fork else (repository, None)
+    branch = text.replace(" ", "-")
+    await plane.github.commit(source, branch, page(text), author=author)
+    return Opened(plane, await plane.github.open_pull_request(repository, branch, "Another", how))
+
+
+@pytest.mark.parametrize("kind", ["error", "unauthorized", "secondary limit"])
+async def test_a_pull_request_is_live_though_nothing_can_be_asked(opened: Opened, kind: FaultKind) -> None:
+    faults = opened.plane.github.faults
+    fault = faults.next(kind, QUESTIONS, times=None, seconds=1)
+    try:
+        another = await proposed(opened.plane, opened.pull.repository.full_name, f"asked {kind}")
+        await shows(another, f"asked {kind}")
+        assert await until(met(fault)), "something was asked"
+    finally:
+        faults.clear()
+    await another.reaches("live")
+    assert len(another.comments) == 1
+    await another.close()
+
+
+async def test_a_fork_waits_with_a_reason_until_it_can_be_asked_who_may_write(opened: Opened) -> None:
+    plane, repository = opened.plane, opened.pull.repository.full_name
+    plane.github.set_permission(repository, "contributor", "write")
+    fork = await plane.github.fork(repository, "contributor")
+    fault = plane.github.faults.next("error", "GET /repos/*/collaborators/*", times=None)
+    try:
+        another = await proposed(plane, repository, "a fork", Opening(fork=fork.full_name))
+        assert await until(met(fault))
+
+        async def told() -> bool:
+            return "whether contributor may write" in another.comment
+
+        assert await until(told), another.comment
+        assert await another.containers() == []
+    finally:
+        plane.github.faults.clear()
+    await shows(another, "a fork", seconds=20)
+    await another.reaches("live")
+    assert len(another.comments) == 1
+    await another.close()
+
+
+async def test_a_listing_that_fails_at_the_start_is_soon_tried_again(opened: Opened) -> None:
+    plane = opened.plane
+    await plane.control.stop()
+    await opened.push({"index.html": "listed\n"})
+    await plane.github.settled()
+    fault = plane.github.faults.next("error", "GET /repos/{owner}/{repo}/pulls")
+    await plane.control.start()
+    await shows(opened, "listed", seconds=25)
+    assert fault.met.is_set()
+    await opened.reaches("live")
 
 
 async def test_a_comment_that_a_person_deleted_comes_back_once(opened: Opened) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from revieee.clients.github import GitHub
-from revieee.intake.listing import LATER
+from revieee.intake.listing import LATER, SOON
 from revieee.store.database import Database
 from revieee.testing.github import FaultKind, NewRepository, PracticeGitHub
 from support.desk import Desk, desk_of
@@ -59,6 +59,22 @@ async def test_a_repository_that_cannot_be_listed_keeps_no_other_waiting(desk: D
     desk.time.time += LATER
     await desk.listing.list_new()
     assert desk.inbox.to_list == set()
+    assert desk.wanted() == {"acme/shop#1": True}
+
+
+@pytest.mark.usefixtures("pull")
+async def test_what_the_whole_listing_did_not_reach_is_tried_again_soon_and_then_less_often(desk: Desk) -> None:
+    desk.know("acme/shop")
+    desk.github.faults.next("unavailable", PULLS, times=None)
+    assert await desk.listing.list_all() == 0
+    began, asked = desk.time.time, desk.github.faults.count(PULLS)
+    while desk.time.time < began + 3 * LATER:
+        desk.time.time += SOON
+        await desk.listing.list_new()
+    assert 5 <= desk.github.faults.count(PULLS) - asked <= 7
+    desk.github.faults.clear()
+    desk.time.time += LATER
+    await desk.listing.list_new()
     assert desk.wanted() == {"acme/shop#1": True}
 
 

@@ -45,13 +45,14 @@ async def under_way(files: Files) -> None:
     found = re.search(rb"building [0-9a-f-]{36}", bytes(str(files["Dockerfile"]), "ascii"))
     assert found
 
-    async def runs() -> bool:
-        return await asyncio.to_thread(_runs, found[0])
+    async def begun() -> bool:
+        return await asyncio.to_thread(runs, found[0])
 
-    assert await until(runs, pause=0.1), "the build does not begin"
+    assert await until(begun, pause=0.1), "the build does not begin"
 
 
-def _runs(words: bytes) -> bool:
+def runs(words: bytes) -> bool:
+    """Tell whether this machine runs a process in whose arguments these words are."""
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             if words in process.read_bytes():
@@ -152,8 +153,9 @@ class Opened:
 
     async def left(self) -> dict[str, list[str]]:
         """List what the engine has of this environment alone, by kind; images are only known by the instance."""
-        name = f"--filter=label=revieee.name={self.name}"
-        return {"containers": await self.plane.control.docker("container", "ls", "--all", "--quiet", name)}
+        labels = {"revieee.instance": self.plane.control.instance, "revieee.name": self.name}
+        filters = [f"--filter=label={key}={value}" for key, value in labels.items()]
+        return {"containers": await self.plane.control.docker("container", "ls", "--all", "--quiet", *filters)}
 
 
 @asynccontextmanager

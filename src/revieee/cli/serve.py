@@ -90,6 +90,7 @@ def _tasks(plane: ControlPlane, place: Place) -> list[asyncio.Task[None]]:
     """Begin all that a control plane does beside its web app; none waits for another."""
     works: dict[str, Callable[[], Awaitable[None]]] = {
         "intake": Intake(plane).handle,
+        "store missed": partial(_store_missed, plane),
         "list new": Lister(plane).handle,
         "approve": Approving(plane).handle,
         "list": partial(_list, plane),
@@ -188,6 +189,12 @@ class Heir:
             log.info("the control plane beside this one has ended")
             await self._plane.teller.take_up()
             await self._plane.listing.list_all()  # what it was to list is known to nobody else
+
+
+async def _store_missed(plane: ControlPlane) -> None:
+    """Look after deliveries that came while the store did not work."""
+    await plane.inbox.store_missed()
+    await plane.parts.clock.sleep(_LOOK)
 
 
 async def _list(plane: ControlPlane) -> None:

@@ -50,8 +50,8 @@ def webhook_route(store_delivery: Store, secrets: Sequence[str], clock: Clock) -
     """Make the route that takes GitHub's deliveries.
 
     Args:
-        store_delivery: stores a delivery; awaited before the answer. If it raises, GitHub is told 503 and the
-            delivery can be sent again (from its page of recent deliveries; a listing heals it otherwise).
+        store_delivery: stores a delivery; awaited before the answer. If it raises, GitHub is told 503: nothing is
+            promised, though whoever stores may do so later.
         secrets: the webhook's secret; two while one is being changed for the other.
         clock: gives the present moment.
 

@@ -7,6 +7,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from revieee.intake import payloads
+from revieee.intake.missed import Missed
 from revieee.model.delivery import Delivery
 from revieee.model.desire import Desire, desire
 from revieee.model.facts import PullRequestFacts, RepositoryFacts
@@ -30,7 +31,7 @@ class Inbox:
 
     def __init__(self, database: Database, admission: AdmissionPolicy, clock: Clock, hints: Hints) -> None:
         self._database, self._admission, self._clock, self._hints = database, admission, clock, hints
-        self._gathering = Gathering(database)
+        self._gathering, self._missed = Gathering(database), Missed()
         self.to_list: set[int] = set()
         """Ids of repositories that came into view: their open pull requests are to be listed."""
         self._seen: set[int] = set()
@@ -39,12 +40,41 @@ class Inbox:
     async def store(self, delivery: Delivery) -> bool:
         """Store a delivery before it is answered; False if it is known already.
 
+        One that cannot be stored is kept for :meth:`store_missed`.
+
         Raises:
             RetryLater: the database does not answer.
         """
-        new = await self._gathering.add(delivery)
+        try:
+            new = await self._gathering.add(delivery)
+        except Exception:
+            self._missed.keep(delivery)
+            raise
         self._hints.hint()
         return new
+
+    async def store_missed(self) -> None:
+        """Store what could not be stored when it came. Was it too much, all known repositories are to be listed.
+
+        Raises:
+            RetryLater: the database still does not answer, or takes nothing.
+        """
+        for delivery in self._missed.kept():
+            try:
+                await self._gathering.add(delivery)
+                log.info("delivery %s (%s) is stored after all", delivery.id, delivery.event)
+            except RetryLater:
+                raise
+            except Exception:
+                log.exception("delivery %s (%s) cannot be stored and is lost", delivery.id, delivery.event)
+                self._missed.lost = True
+            self._missed.forget(delivery)
+            self._hints.hint()
+        if self._missed.lost:
+            known = await self._database.read(environments.repositories)
+            self._missed.lost = False
+            self.to_list |= {one.id for one in known}
+            self._hints.hint()
 
     async def handle(self) -> int:
         """Handle what is stored and not handled yet, oldest first, comments aside; gives how many.

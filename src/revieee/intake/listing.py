@@ -16,8 +16,8 @@ from revieee.store.database import Database
 
 log = logging.getLogger(__name__)
 
-LATER = 60.0
-"""Seconds until a repository that could not be listed is tried again, unless the forge says otherwise."""
+SOON, LATER = 5.0, 60.0
+"""Seconds until a repository that could not be listed is tried again, at first and at last, unless the forge says."""
 GONE = "The repository is gone, or Revieee may not see it any more."
 
 
@@ -29,15 +29,17 @@ class Listing:
         self._clock, self._hints = clock, hints
         self._removals = Removals(database, forge, clock, hints)
         self._not_before: dict[int, float] = {}
-        """Repositories of :meth:`list_new` that could not be listed: when to try again."""
+        """Repositories that could not be listed: when to try again."""
+        self._pauses: dict[int, float] = {}
+        """How many seconds after the last try that is."""
         self._absent: set[int] = set()
         """Repositories that were absent at the last :meth:`list_all`."""
 
     async def list_all(self) -> int:
         """List every watched repository; gives how many pull requests are open.
 
-        A repository that cannot be listed is named in the log and left as it is known. One that the forge says is
-        absent, twice in a row, is gone: the delivery that said so was missed.
+        A repository that cannot be listed is left as it is known, and tried again by :meth:`list_new`. One that the
+        forge says is absent, twice in a row, is gone: the delivery that said so was missed.
         """
         await self._removals.settle()
         count, absent = 0, await self._record_repositories()
@@ -48,7 +50,7 @@ class Listing:
                 log.warning("%s", error)
                 absent.add(repository.id)
             except PortError as error:
-                log.warning("%s could not be listed: %s", repository.name, error)
+                self._again(repository, error)
         for id_ in absent & self._absent:
             log.warning("repository %d is gone, twice in a row: its environments are removed", id_)
             await self._database.run(partial(wishes.remove_repository, repository_id=id_, reason=GONE, now=self._now))
@@ -96,6 +98,7 @@ class Listing:
                 listed.append(present or replace(facts, open=False))
         for start in range(0, len(listed), TOGETHER):  # deliveries are stored in between
             await self._database.run(partial(self._record, listed=listed[start : start + TOGETHER]))
+        self._pauses.pop(repository.id, None)
         self._hints.hint()
         return len(numbers)
 
@@ -122,11 +125,18 @@ class Listing:
             await self.list_one(repository)
         except Refused as error:
             log.warning("%s is not listed: %s", repository.name, error)
+            self._pauses.pop(repository.id, None)
         except PortError as error:
-            delay = error.delay if isinstance(error, RetryLater) and error.delay is not None else LATER
-            log.warning("%s is listed again in %.0f s: %s", repository.name, delay, error)
-            self._not_before[repository.id] = self._now + delay
-            self._inbox.to_list.add(repository.id)
+            self._again(repository, error)
+
+    def _again(self, repository: RepositoryFacts, error: PortError) -> None:
+        """List a repository later that could not be listed now: forge or store did not answer."""
+        pause = min(self._pauses.get(repository.id, SOON / 2) * 2, LATER)
+        delay = error.delay if isinstance(error, RetryLater) and error.delay is not None else pause
+        log.warning("%s is listed again in %.0f s: %s", repository.name, delay, error)
+        self._pauses[repository.id] = pause
+        self._not_before[repository.id] = self._now + delay
+        self._inbox.to_list.add(repository.id)
 
     def _record(self, session: Session, listed: Sequence[PullRequestFacts]) -> None:
         for facts in listed:
