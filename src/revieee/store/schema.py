@@ -164,6 +164,12 @@ class EnvironmentRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     waiting_for: Mapped[str] = mapped_column(Words, default="")
     """Why nothing happens at the moment, for people."""
+    crashes: Mapped[int | None]
+    """How often something of the live release ended, one time soon after the other."""
+    crashed_at: Mapped[float | None] = mapped_column(Double)
+    """When it last did."""
+    queued_at: Mapped[float | None] = mapped_column(Double)
+    """Since when it waits for a place among the environments; None: it does not."""
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_token: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[float | None] = mapped_column(Double)
