@@ -13,6 +13,7 @@ from revieee.model.phases import Outcome, Phase, Verdict, advance
 from revieee.model.policy import Pace
 from revieee.model.resolve import RESOLVED, ResolvedStack
 from revieee.model.route import Endpoint
+from revieee.store import places
 from revieee.store.codec import ENDPOINTS, MANIFEST
 from revieee.store.leases import Lease, StaleLease, guard
 from revieee.store.reading import crashes_of, environment_of, portions
@@ -78,7 +79,7 @@ def begin(session: Session, lease: Lease, *, slot: int | None, now: float) -> in
         phase_since=now,
     )
     session.add(row)
-    environment.placed = True
+    environment.placed, environment.queued_at = True, None
     if slot is not None:
         environment.slot = slot
     _touch(environment)
@@ -243,6 +244,7 @@ def removed(session: Session, lease: Lease, *, now: float) -> int | None:
     environment.attempts, environment.waiting_for = 0, ""
     environment.crashes = environment.crashed_at = None
     _touch(environment)
+    places.wake(session, now=now)
     return slot
 
 

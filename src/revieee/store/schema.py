@@ -152,7 +152,7 @@ class EnvironmentRow(Base):
     nonce: Mapped[int] = mapped_column(default=0)
     """Counts ``deploy`` commands: each asks for a new release of the same commit."""
     revision: Mapped[int] = mapped_column(default=1)
-    """Counts changes of what is wanted, so that a turn sees one that came meanwhile."""
+    """Counts changes of what is wanted, and of what it waits for, so that a turn sees one that came meanwhile."""
 
     removing_since: Mapped[float | None] = mapped_column(Double)
     created_hook: Mapped[bool] = mapped_column(default=False)
