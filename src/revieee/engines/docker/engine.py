@@ -108,7 +108,7 @@ class DockerEngine:
 
     async def remove(self, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None) -> None:
         """Remove tasks and hooks by key; None removes the environment."""
-        with told("remove the environment" if keys is None else "remove services"):
+        with told("remove the environment" if keys is None else "remove services", soon=None):
             if keys is None:
                 await removal.remove_all(self._client, placement, grace)
             elif keys:
