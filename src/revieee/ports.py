@@ -234,6 +234,12 @@ class Engine(Protocol):
     async def usage(self, instance: str) -> Mapping[int, int]:
         """Tell how many bytes containers and volumes wrote, by environment id; walks the whole disk."""
 
+    async def started(self) -> float | None:
+        """Tell since when the engine itself runs (Unix time, seconds); None where it cannot tell.
+
+        What ran before then may have ended with it.
+        """
+
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id, with a fixed number of calls."""
 

@@ -120,7 +120,7 @@ def test_a_removal_says_why() -> None:
 
 
 def test_why_it_waits_is_told() -> None:
-    words = "There are 500 environments, as many as there may be."
+    words = "Waits for a place: it is the next. There may be 500 environments at a time."
     assert view(waiting_for=words).reason == words
     assert view(release(Phase.BUILDING), waiting_for=words).reason == words
 

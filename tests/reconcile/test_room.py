@@ -1,6 +1,8 @@
 """Disks that fill up are cleaned in time; while one is nearly full nothing new is begun, and what runs goes on."""
 
+import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 from revieee.model.environment import Environment
 from revieee.model.facts import PullRequestFacts
@@ -9,9 +11,11 @@ from revieee.model.telling import view_of
 from revieee.model.view import State
 from revieee.ports import Severity
 from revieee.reconcile import room
-from revieee.reconcile.room import keep_room
+from revieee.reconcile.room import keep_bounds, keep_room
 from revieee.store import logs
+from support.outside import Outside, Process
 from support.reconciling import Plane, facts
+from support.stage import Stalling, on_stage
 
 GIB = 2**30
 HOUR = 3600.0
@@ -30,10 +34,11 @@ async def waiting(control: Plane, happened: PullRequestFacts | None = None) -> E
 
 
 async def look(control: Plane, *, free: float, after: float = 0.0) -> None:
-    """Let time pass, and the disks be looked at; that of the engine has so many GiB free."""
+    """Let time pass, and the disks be looked at and walked; that of the engine has so many GiB free."""
     control.clock.time += after
     control.world.free = int(free * GIB)
     await keep_room(control.parts)
+    await keep_bounds(control.parts)
 
 
 async def test_while_there_is_no_room_a_new_one_waits_with_the_reason_and_begins_when_there_is(control: Plane) -> None:
@@ -120,6 +125,7 @@ async def test_no_limit_is_a_choice(control: Plane) -> None:
     policy = Policy(disk=DiskPolicy(environment=0, keep_free=0))
     control.world.free = 0
     await keep_room(replace(control.parts, policy=policy))
+    await keep_bounds(replace(control.parts, policy=policy))
     assert await state(control) is State.LIVE
 
 
@@ -128,6 +134,23 @@ async def test_the_disk_of_our_own_data_counts_where_the_engine_does_not_say(con
     await keep_room(replace(control.parts, policy=policy))
     late = await waiting(control, facts(1))
     assert "The disk of Revieee's own data has" in late.waiting_for
+
+
+def test_while_the_disk_is_walked_it_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    async def play(around: Outside) -> None:
+        fate = Stalling()
+        fate.choose = lambda act: act == "engine.usage"
+        process = Process(around, fate)
+        process.start()
+        await asyncio.wait_for(fate.reached.wait(), 60)
+        around.world.free = GIB
+        await asyncio.sleep(around.policy.pace.tick + 1)
+        assert "1 GiB free" in process.parts.room.short
+        assert fate.acts.count("engine.free") > 1
+        await process.stop()
+        assert fate.cancelled == ["engine.usage"]
+
+    on_stage(tmp_path, play)
 
 
 async def test_an_operator_is_told_how_much_there_is(control: Plane) -> None:

@@ -14,7 +14,7 @@ from revieee.model.route import RouteState
 from revieee.model.telling import view_of
 from revieee.model.view import View
 from revieee.ports import Observed, Placement, RetryLater, RetryWithinTime
-from revieee.reconcile.room import keep_room
+from revieee.reconcile.room import keep_bounds, keep_room
 from revieee.store import images, leases
 from support.reconciling import COMPOSE, HOST, Plane, commit, facts
 
@@ -166,6 +166,7 @@ async def test_a_full_disk_that_cannot_be_cleaned_keeps_nobody_who_filled_it(
     monkeypatch.setattr(control.parts.builder, "tidy", cannot)
     with pytest.raises(RetryLater):
         await keep_room(control.parts)
+    await keep_bounds(control.parts)
     await control.settle()
     assert "wrote 500 GiB" in control.environment().wanted_reason
 

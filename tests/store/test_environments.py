@@ -9,7 +9,7 @@ from sqlalchemy import inspect
 
 from revieee.model.facts import RepositoryFacts
 from revieee.model.names import EnvironmentName
-from revieee.store import environments, leases, releases, routes, wishes
+from revieee.store import environments, leases, places, releases, routes, wishes
 from revieee.store.database import Database
 from revieee.store.leases import Lease
 from revieee.store.schema import EnvironmentRow
@@ -122,7 +122,7 @@ def test_environments_are_counted_by_repository_and_in_all(database: Database) -
         held = lease(database)
         database.run_here(partial(releases.begin, lease=held, slot=None, now=NOW))
     many(database, 1, repository=replace(OTHER, id=9))
-    assert database.run_here(lambda session: environments.counts(session, SHOP.id)) == (2, 3)
+    assert database.run_here(places.placed) == {SHOP.id: 2, OTHER.id: 1}
     assert database.run_here(environments.count) == 3
 
 

@@ -25,7 +25,7 @@ from revieee.testing.parts import MemoryBuilder, MemoryReporter, MemoryRouter, M
 from support.mortal import Fate, Whatever, fated, mortal
 from support.virtual import START, LoopClock, VirtualLoop
 
-PACE = Pace(tick=6.0, poll=3.0, lease=9.0, last_retry=20.0, drain_limit=10.0, subnet_rest=30.0)
+PACE = Pace(tick=6.0, poll=3.0, lease=9.0, last_retry=20.0, steady=20.0, drain_limit=10.0, subnet_rest=30.0)
 """Less patient, so that what is to be seen comes sooner."""
 REPOSITORY = RepositoryFacts(id=7, name="acme/shop")
 SKIP = "[skip revieee]"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from revieee.model.crashes import Crashes
 from revieee.model.facts import PullRequestFacts
 from revieee.model.manifest import Manifest
 from revieee.model.names import EnvironmentName
@@ -79,6 +80,8 @@ class Environment:
     placed: bool
     attempts: int
     waiting_for: str
+    crashes: Crashes = field(default_factory=Crashes)
+    """Of what is live."""
     releases: tuple[Release, ...] = ()
     """Those that have not ended, and the newest one whatever it is; oldest first."""
 

@@ -29,6 +29,9 @@ class AdmissionPolicy:
     environments: int = 500
 
 
+_AT_ONCE = 0.2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """How patient the reconciler is. All in seconds."""
@@ -43,6 +46,8 @@ class Pace:
     """At close: between stop signal and kill."""
     first_retry: float = 2.0
     last_retry: float = 300.0
+    steady: float = 300.0
+    """How long what is live must have run for its crashes to be forgotten."""
     subnet_rest: float = 300.0
     """How long a freed subnet is not given out again."""
     image_refresh: float = 7 * 86_400.0
@@ -55,6 +60,10 @@ class Pace:
     def backoff(self, attempts: int) -> float:
         """Give the seconds to wait after so many failures in a row: doubling, up to ``last_retry``."""
         return float(min(self.first_retry * 2 ** min(attempts, 16), self.last_retry))
+
+    def pause(self, crashes: int) -> float:
+        """Give the seconds until what ended so many times in a row is started again: the first time nearly at once."""
+        return _AT_ONCE if crashes <= 1 else self.backoff(crashes - 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

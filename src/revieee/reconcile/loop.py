@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from revieee.ports import PortError, RetryLater
 from revieee.reconcile.parts import Parts
-from revieee.reconcile.room import keep_room
+from revieee.reconcile.room import keep_bounds, keep_room
 from revieee.reconcile.tick import tick
 from revieee.reconcile.turn import take_turn
 from revieee.store import leases
@@ -44,7 +44,7 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled; then end the turns under way and give their leases back."""
         await self.free_the_dead()
-        works = {"tick": self._tick, "events": self._events, "look": self._look, "room": self._room}
+        works = {"tick": self._tick, "events": self._events, "look": self._look, "room": self._room, "walk": self._walk}
         tasks = [asyncio.create_task(self._forever(work, name)) for name, work in works.items()]
         listener = self._parts.bell.listen()
 
@@ -150,8 +150,12 @@ class Reconciler:
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
 
     async def _room(self) -> None:
-        """Beside the tick: to walk a large disk takes long."""
         await keep_room(self._parts)
+        await self._parts.clock.sleep(self._parts.policy.pace.tick)
+
+    async def _walk(self) -> None:
+        """Beside everything else: to walk a large disk takes minutes."""
+        await keep_bounds(self._parts)
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
 
     async def _events(self) -> None:

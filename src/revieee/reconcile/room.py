@@ -28,7 +28,7 @@ _NEW = {Act.BEGIN, Act.FETCH, Act.BUILD}
 
 
 async def keep_room(parts: Parts) -> None:
-    """Look at the disks; remove what can be made again, and put away environments that wrote too much.
+    """Look at the disks, and remove what can be made again.
 
     Raises:
         PortError: a part does not answer.
@@ -42,14 +42,23 @@ async def keep_room(parts: Parts) -> None:
         raise
     _note(parts, disks)
     low = min(disks.values()) < policy.clean_below
-    try:
-        if low and (room.short or now - room.cleaned_at >= _CLEAN_EVERY):
-            room.cleaned_at = now
-            await _clean(parts, disks)
-    finally:  # a full disk may keep the engine from cleaning; whoever filled it goes all the same
-        if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
-            room.walked_at = now
-            await _bound(parts)
+    if low and (room.short or now - room.cleaned_at >= _CLEAN_EVERY):
+        room.cleaned_at = now
+        await _clean(parts, disks)
+
+
+async def keep_bounds(parts: Parts) -> None:
+    """Put away environments that wrote too much; looks now and then, sooner while there is no room.
+
+    Beside :func:`keep_room`: the engine walks the whole disk, which takes minutes, and may fail where that one works.
+
+    Raises:
+        PortError: a part does not answer.
+    """
+    room, now = parts.room, parts.clock.now()
+    if now - room.walked_at >= (_WALK_WHEN_SHORT if room.short else _WALK_EVERY):
+        room.walked_at = now
+        await _bound(parts)
 
 
 async def _free(data: Path, engine: Engine) -> Mapping[str, int]:

@@ -113,13 +113,6 @@ def note_visits(session: Session, seen: Mapping[str, float]) -> int:
     return len(newest)
 
 
-def counts(session: Session, repository_id: int) -> tuple[int, int]:
-    """Tell how many environments are placed: of one repository, and in all."""
-    placed = select(func.count()).select_from(EnvironmentRow).where(EnvironmentRow.placed.is_(True))
-    mine = session.scalar(placed.where(EnvironmentRow.repository_id == repository_id)) or 0
-    return mine, session.scalar(placed) or 0
-
-
 def repositories(session: Session) -> Sequence[RepositoryFacts]:
     """Give the repositories that are watched."""
     rows = session.scalars(select(RepositoryRow).where(RepositoryRow.removed_at.is_(None)))

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, exists
 from sqlalchemy.orm import Session
 
 from revieee.model.phases import ON_ITS_WAY, Phase
+from revieee.model.places import dealt
 from revieee.ports import PortError
 from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 
@@ -120,13 +121,7 @@ def _due(session: Session, *, now: float, only: ColumnElement[bool] | None = Non
 
 def _fairly(found: Sequence[tuple[int, int, int]], busy: Mapping[int, int]) -> Sequence[tuple[int, int, int]]:
     """Deal out one environment per repository in turn."""
-    rounds = dict(busy)
-    order: list[tuple[int, int, tuple[int, int, int]]] = []
-    for place, one in enumerate(found):
-        round_ = rounds.get(one[2], 0)
-        rounds[one[2]] = round_ + 1
-        order.append((round_, place, one))
-    return [one for _, _, one in sorted(order)]
+    return [found[index] for index in dealt([repository for _, _, repository in found], busy)]
 
 
 def renew(session: Session, lease: Lease, *, until: float) -> bool:

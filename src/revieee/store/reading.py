@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from revieee.model.crashes import Crashes
 from revieee.model.environment import Environment, Release
 from revieee.model.facts import KNOWN, RepositoryFacts
 from revieee.model.names import EnvironmentName
@@ -47,6 +48,11 @@ def _repositories(session: Session, ids: set[int]) -> Mapping[int, RepositoryRow
 def trust_of(row: EnvironmentRow) -> Trust:
     """Give what is known of a pull request's head besides its facts."""
     return TRUST.validate_json(row.trust) if row.trust else Trust()
+
+
+def crashes_of(row: EnvironmentRow) -> Crashes:
+    """Give the crashes of what is live."""
+    return Crashes() if row.crashed_at is None else Crashes(row.crashes or 0, row.crashed_at)
 
 
 def _releases(session: Session, ids: Sequence[int]) -> Mapping[int, Sequence[ReleaseRow]]:
@@ -90,6 +96,7 @@ def _environment(row: EnvironmentRow, repository: RepositoryRow, releases: Seque
         placed=row.placed,
         attempts=row.attempts,
         waiting_for=row.waiting_for,
+        crashes=crashes_of(row),
         releases=tuple(_release(one) for one in releases),
     )
 

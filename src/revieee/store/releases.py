@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from revieee.model.crashes import Crashes
 from revieee.model.environment import Environment
 from revieee.model.manifest import Manifest
 from revieee.model.phases import Outcome, Phase, Verdict, advance
+from revieee.model.policy import Pace
 from revieee.model.resolve import RESOLVED, ResolvedStack
 from revieee.model.route import Endpoint
+from revieee.store import places
 from revieee.store.codec import ENDPOINTS, MANIFEST
 from revieee.store.leases import Lease, StaleLease, guard
-from revieee.store.reading import environment_of, portions
+from revieee.store.reading import crashes_of, environment_of, portions
 from revieee.store.schema import EnvironmentRow, LogRow, ReleaseRow
 
 LOG_TAIL = 20_000
@@ -76,7 +79,7 @@ def begin(session: Session, lease: Lease, *, slot: int | None, now: float) -> in
         phase_since=now,
     )
     session.add(row)
-    environment.placed = True
+    environment.placed, environment.queued_at = True, None
     if slot is not None:
         environment.slot = slot
     _touch(environment)
@@ -151,6 +154,7 @@ def go_live(session: Session, lease: Lease, release_id: int, *, now: float) -> N
     for other in others:
         other.phase, other.phase_since = advance(Phase.LIVE, Outcome.REPLACED).value, now
         other.verdict = Verdict.REPLACED.value
+    environment.crashes = environment.crashed_at = None
     move(session, lease, release_id, Outcome.DONE, now=now)
 
 
@@ -176,11 +180,20 @@ def wait(session: Session, lease: Lease, words: str, *, failed: bool = False) ->
         _touch(environment)
 
 
-def recovered(session: Session, lease: Lease) -> None:
-    """Note that all is well again."""
+def crashed(session: Session, lease: Lease, pace: Pace, *, now: float) -> Crashes:
+    """Count that something of the live release ended; gives how often in a row it did."""
     environment = guard(session, lease)
-    if environment.attempts or environment.waiting_for:
-        environment.attempts, environment.waiting_for = 0, ""
+    crashes = crashes_of(environment).another(pace, now=now)
+    environment.crashes, environment.crashed_at = crashes.count, crashes.last
+    return crashes
+
+
+def recovered(session: Session, lease: Lease, *, words: str = "") -> None:
+    """Note that all is well again; ``words`` of what is not over yet stay."""
+    environment = guard(session, lease)
+    environment.attempts = 0
+    if environment.waiting_for != words:
+        environment.waiting_for = words
         _touch(environment)
 
 
@@ -229,7 +242,9 @@ def removed(session: Session, lease: Lease, *, now: float) -> int | None:
     environment.placed = environment.created_hook = False
     environment.incarnation += 1
     environment.attempts, environment.waiting_for = 0, ""
+    environment.crashes = environment.crashed_at = None
     _touch(environment)
+    places.wake(session, now=now)
     return slot
 
 

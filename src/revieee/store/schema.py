@@ -152,7 +152,7 @@ class EnvironmentRow(Base):
     nonce: Mapped[int] = mapped_column(default=0)
     """Counts ``deploy`` commands: each asks for a new release of the same commit."""
     revision: Mapped[int] = mapped_column(default=1)
-    """Counts changes of what is wanted, so that a turn sees one that came meanwhile."""
+    """Counts changes of what is wanted, and of what it waits for, so that a turn sees one that came meanwhile."""
 
     removing_since: Mapped[float | None] = mapped_column(Double)
     created_hook: Mapped[bool] = mapped_column(default=False)
@@ -164,6 +164,12 @@ class EnvironmentRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     waiting_for: Mapped[str] = mapped_column(Words, default="")
     """Why nothing happens at the moment, for people."""
+    crashes: Mapped[int | None]
+    """How often something of the live release ended, one time soon after the other."""
+    crashed_at: Mapped[float | None] = mapped_column(Double)
+    """When it last did."""
+    queued_at: Mapped[float | None] = mapped_column(Double)
+    """Since when it waits for a place among the environments; None: it does not."""
     lease_owner: Mapped[str | None] = mapped_column(String(64))
     lease_token: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[float | None] = mapped_column(Double)

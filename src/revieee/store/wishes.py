@@ -178,6 +178,7 @@ def remove_repository(session: Session, repository_id: int, reason: str, *, now:
             version=EnvironmentRow.version + 1,
             facts_at=now,
             due_at=now,
+            queued_at=None,
             attempts=0,
             waiting_for="",
         )
@@ -270,6 +271,7 @@ def _write(row: EnvironmentRow, repository: RepositoryRow, known: Known, decide:
         return
     row.wanted, row.trusted, row.wanted_commit, row.inputs = wanted, desire.trusted, desire.commit, inputs
     row.facts_at = now
+    row.queued_at = row.queued_at if wanted else None
     row.revision += 1
     row.version += 1
     row.due_at, row.attempts, row.waiting_for = now, 0, ""

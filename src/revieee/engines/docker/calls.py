@@ -19,11 +19,12 @@ _LATER = 5.0
 
 
 @contextmanager
-def told(doing: str) -> Iterator[None]:
+def told(doing: str, *, soon: float | None = _SOON) -> Iterator[None]:
     """Turn the client's errors into those of the ports.
 
     Args:
         doing: what was tried, to follow "could not".
+        soon: seconds until it is to be tried again; None where that may go on for ever, with growing pauses.
     """
     try:
         yield
@@ -35,7 +36,7 @@ def told(doing: str) -> Iterator[None]:
         raise Fault(words) from error
     except DockerAnswered as error:
         again = RetryLater if out_of_room(error.message) else RetryWithinTime
-        raise again(f"The Docker engine could not {doing}: {error.message}", delay=_SOON) from error
+        raise again(f"The Docker engine could not {doing}: {error.message}", delay=soon) from error
 
 
 def by_labels(*labels: str) -> dict[str, str]:

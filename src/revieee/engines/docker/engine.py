@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from revieee.clients.docker import DockerClient
 from revieee.engines.docker import checks, disk, hooks, images, networks, observe, removal, shell
 from revieee.engines.docker.apply import Step
-from revieee.engines.docker.calls import find, told, unless_gone
+from revieee.engines.docker.calls import engine_started, find, told, unless_gone
 from revieee.engines.docker.container import is_done
 from revieee.engines.docker.host import lend_address, take_address_back
 from revieee.engines.docker.names import Names
@@ -108,7 +108,7 @@ class DockerEngine:
 
     async def remove(self, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None) -> None:
         """Remove tasks and hooks by key; None removes the environment."""
-        with told("remove the environment" if keys is None else "remove services"):
+        with told("remove the environment" if keys is None else "remove services", soon=None):
             if keys is None:
                 await removal.remove_all(self._client, placement, grace)
             elif keys:
@@ -133,6 +133,11 @@ class DockerEngine:
         """Tell how many bytes each environment's containers and volumes have written."""
         with told("count what its containers wrote"):
             return await disk.usage(self._client, instance)
+
+    async def started(self) -> float | None:
+        """Tell since when this Docker engine runs."""
+        with told("say since when it runs"):
+            return await engine_started(self._client)
 
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id, in five calls; the walls are looked at too."""

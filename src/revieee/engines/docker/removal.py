@@ -28,7 +28,7 @@ async def remove_keys(client: DockerClient, placement: Placement, keys: Collecti
         await asyncio.gather(*(_drop(client, "volumes", str(one["Name"])) for one in volumes))
         await asyncio.gather(*(images.remove(client, one, force=True) for one in made))
         await asyncio.sleep(_PAUSE if containers and await _lingers(client, placement, keys) else 0)
-    raise RetryLater("Docker has not removed all containers yet.", delay=1.0)
+    raise RetryLater("Docker has not removed all containers yet.")
 
 
 async def remove_all(client: DockerClient, placement: Placement, grace: float | None) -> None:
@@ -46,7 +46,30 @@ async def remove_all(client: DockerClient, placement: Placement, grace: float | 
         )
         for image in sorted(made, key=lambda one: -int(one["Created"])):  # one made from another goes first
             await images.remove(client, image, force=True)
-    raise RetryLater("Docker has not removed everything of the environment yet.", delay=1.0)
+    if obstacles := await _obstacles(client, placement):
+        words = f"Docker cannot remove {'; '.join(obstacles)}."
+        raise RetryLater(f"{words} It is tried again after growing pauses, until nothing uses it.")
+
+
+async def _obstacles(client: DockerClient, placement: Placement) -> list[str]:
+    """Say what is still there, and whose containers use it: where they are not ours, we leave them alone."""
+    containers, networks, volumes, made = await _of_environment(client, placement)
+    found = [f"the container {_named(one)}" for one in containers]
+    things = [
+        *(("network", str(one["Name"]), str(one["Id"])) for one in networks),
+        *(("volume", str(one["Name"]), str(one["Name"])) for one in volumes),
+        *(("image", str(one["Id"]), str(one["Id"])) for one in made),
+    ]
+    for kind, name, id_ in things:
+        filters = {"ancestor" if kind == "image" else kind: [id_]}
+        users = await client.call("GET", "containers", "json", query={"all": True, "filters": filters})
+        used = f", which the container {', '.join(_named(one) for one in users)} uses" if users else ""
+        found.append(f"the {kind} {name}{used}")
+    return found
+
+
+def _named(container: Json) -> str:
+    return str((container.get("Names") or [container["Id"]])[0]).lstrip("/")
 
 
 async def remove_images(client: DockerClient, placement: Placement, keep: Collection[str]) -> None:

@@ -259,6 +259,11 @@ class MemoryEngine:
         async with self._call("usage"):
             return dict(self.world.usage)
 
+    async def started(self) -> float | None:
+        """Tell since when the world says that its engine runs."""
+        async with self._call("started"):
+            return self.world.started
+
     async def observe_all(self, instance: str) -> Mapping[int, Presence]:
         """Tell all that carries the instance's label, by environment id."""
         async with self._call("observe_all"):

@@ -88,6 +88,8 @@ class World:
         self.now = now
         self.free: int | None = None
         """Bytes that are free on its disk; None: it has none."""
+        self.started: float | None = None
+        """When its engine was last started (Unix time, seconds); None: long ago."""
         self.usage: dict[int, int] = {}
         """Bytes that environments have written, by id."""
         self._database = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=10)
@@ -138,6 +140,11 @@ class World:
         query = "UPDATE containers SET status = 'exited', exit_code = ? WHERE environment = ? AND key = ?"
         self.write(query, exit_code, environment, key)
         self.note("die", "", environment, key)
+
+    def restart(self) -> None:
+        """End everything that runs, as a restart of the engine does: nothing is wrong with it."""
+        self.started = self.now()
+        self.write("UPDATE containers SET status = 'exited', stopped = 1 WHERE status = 'running'")
 
     def lose(self, environment: int, key: str) -> None:
         """Take a container away behind our back, as ``docker rm -f`` does."""

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from revieee.model.addresses import free_slot
+from revieee.model.places import Queued
 from revieee.model.route import Route, RouteState
 from revieee.reconcile.parts import Step, Turn, Wait, domain_of
-from revieee.store import environments, leases, releases, routes
+from revieee.store import environments, leases, places, releases, routes
 
 
 async def begin(turn: Turn) -> Step:
     """Admit the environment within the limits, give it a subnet, and begin a release."""
-    full = await turn.write(lambda session: _write(session, turn))
-    if full:
-        return Wait(seconds=turn.parts.policy.pace.tick, words=f"{full} It begins when another one goes.")
+    queued = await turn.write(lambda session: _write(session, turn))
+    if queued is not None:
+        return Wait(seconds=turn.parts.policy.pace.tick, words=str(queued))
     if not turn.environment.placed:
         await _announce(turn)
     return None
@@ -31,19 +32,17 @@ async def move(turn: Turn) -> None:
     await turn.write(work)
 
 
-def _write(session: Session, turn: Turn) -> str:
+def _write(session: Session, turn: Turn) -> Queued | None:
     """Begin a release, or say why there is no place; in one transaction, so that a limit holds."""
-    environment, admission, slot = turn.environment, turn.parts.policy.admission, None
+    environment, slot = turn.environment, None
+    if not environment.placed:
+        queued = places.ask(session, turn.lease, turn.parts.policy.admission, now=turn.now)
+        if queued is not None:
+            return queued
     if turn.parts.engine.capabilities.subnets and environment.slot is None:
         slot = _slot(session, turn)
-    if not environment.placed:
-        mine, total = environments.counts(session, environment.facts.repository.id)
-        if mine >= admission.environments_per_repository:
-            return f"This repository has {mine} environments, as many as it may."
-        if total >= admission.environments:
-            return f"There are {total} environments, as many as there may be."
     releases.begin(session, turn.lease, slot=slot, now=turn.now)
-    return ""
+    return None
 
 
 def _slot(session: Session, turn: Turn) -> int:

@@ -1,11 +1,18 @@
 """Keep: nothing is to change; see that what should run runs, and that nothing else does."""
 
+import logging
+
+from revieee.model.environment import Release
 from revieee.model.phases import Verdict
+from revieee.model.policy import Pace
+from revieee.model.resolve import ResolvedStack
 from revieee.ports import Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
 from revieee.reconcile.steps.routing import set_routes
 from revieee.reconcile.steps.stack import named
 from revieee.store import releases, wishes
+
+log = logging.getLogger(__name__)
 
 _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
 _IS = {ServiceState.FAILED: "does not run", ServiceState.UNHEALTHY: "is not healthy"}
@@ -21,33 +28,67 @@ async def keep(turn: Turn) -> Step:
     extras = parts.extras.pop(environment.id, frozenset()) - named(environment)
     if extras:
         await parts.engine.remove(placement, extras)
+    pause = environment.crashes.pause_ends(parts.policy.pace) - turn.now
+    if pause > 0 and not await _began_anew(turn):
+        return Wait(seconds=pause)  # whoever woke us, the tick mostly
     await parts.engine.prepare(placement)
+    return await _heal(turn, live, live.stack)
+
+
+async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
+    environment, parts, placement = turn.environment, turn.parts, turn.placement(live)
     try:
-        seen = await parts.engine.apply(placement, live.stack)
-    except Refused:
+        seen = await parts.engine.apply(placement, stack)
+    except Refused as error:
         if environment.newest is not None and environment.newest.verdict is Verdict.FAILED:
-            raise  # a release that would mend it failed already
+            return await _crashed(turn, str(error))  # a release that would mend it failed already
         # Something that the live release needs is gone for good, its image mostly: a new release builds it.
         await turn.write(lambda session: wishes.ask_again(session, turn.lease))
         return None
     bad = [one for one in seen.values() if one.state not in _GOOD]
     if not bad:
         await set_routes(turn, live)
-        if environment.attempts or environment.waiting_for:
-            await turn.write(lambda session: releases.recovered(session, turn.lease))
-        return Wait(seconds=float("inf"), words="")
-    failed = [one for one in bad if one.state is ServiceState.FAILED]
+        return await _well(turn)
+    failed = [one.key for one in bad if one.state is ServiceState.FAILED]
     words = "; ".join(
-        f"service {live.stack.task(one.key).service.name} {_IS[one.state]}: {one.words or one.state}"
+        f"service {stack.task(one.key).service.name} {_IS[one.state]}: {one.words or one.state}"
         for one in bad
         if one.state in _IS
     )
     if failed:
-        # Stopped by us, the next apply starts it again as it was; a crash loop backs off.
-        await parts.engine.stop(placement, live.stack, [one.key for one in failed])
-        wait = parts.policy.pace.backoff(environment.attempts - 1) if environment.attempts else 0.2
-        return Wait(seconds=wait, words=words, failed=True)
+        await parts.engine.stop(placement, stack, failed)  # stopped by us, the next apply starts it again as it was
+        return await _crashed(turn, words)
     starting = any(one.state in {ServiceState.STARTING, ServiceState.WAITING} for one in bad)
     if starting or not environment.attempts:  # what is not healthy may be about to be: told at the second look
         return Wait(seconds=1.0, failed=not starting)
     return Wait(seconds=parts.policy.pace.tick, words=words, failed=True)
+
+
+async def _began_anew(turn: Turn) -> bool:
+    """Whether the engine was restarted since the last crash: it ended what was well, too, and that is not to wait."""
+    started = await turn.parts.engine.started()
+    return started is not None and started > turn.environment.crashes.last
+
+
+async def _crashed(turn: Turn, words: str) -> Wait:
+    """Wait before the next start, longer each time. What ends once is started again before anybody is told."""
+    pace, now = turn.parts.policy.pace, turn.now
+    crashes = await turn.write(lambda session: releases.crashed(session, turn.lease, pace, now=now))
+    log.warning("%s: crash %d: %s", turn.environment.name, crashes.count, turn.masked(words))
+    told = f"{words.rstrip('.')}. {_again_and_again(pace)}" if crashes.count > 1 else ""
+    return Wait(seconds=pace.pause(crashes.count), words=told, failed=True)
+
+
+async def _well(turn: Turn) -> Wait:
+    """Rest. That something ended again and again is told until it has run for a while, not back and forth."""
+    environment, pace = turn.environment, turn.parts.policy.pace
+    words, left = environment.waiting_for, environment.crashes.forgotten(pace) - turn.now
+    if left <= 0 or not words.endswith(_again_and_again(pace)):
+        words = ""
+    if environment.attempts or environment.waiting_for != words:
+        await turn.write(lambda session: releases.recovered(session, turn.lease, words=words))
+    return Wait(seconds=left if words else float("inf"))
+
+
+def _again_and_again(pace: Pace) -> str:
+    return f"It is started again each time, after pauses that grow up to {pace.last_retry:.0f} s."

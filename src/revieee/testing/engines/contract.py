@@ -42,6 +42,8 @@ class EngineContract:
         expect(await lab.log(place, "web-0") == "", "the log of an absent task is empty")
         await lab.engine.remove(place, ["web-0"])
         await lab.engine.remove(place, None)
+        started = await lab.engine.started()
+        expect(started is None or started > 0.0, "the engine tells since when it runs, or that it cannot")
 
     async def test_a_stack_turns_healthy_with_endpoints(self, lab: Lab) -> None:
         """Apply, called again and again, takes a stack to healthy and tells where it answers."""
