@@ -37,7 +37,7 @@ class NginxRouter:
         """Take the settings; nothing is started or written before :meth:`prepare` or :meth:`ensure`."""
         self.options = options
         self._client = NginxClient(options.router_socket)
-        self._nginx = Nginx(options.folder, options.program)
+        self._nginx = Nginx(options.folder, options.program, options.inside.host if options.inside else None)
         self._ahead: Mapping[str, int] = {}
         self._journal = True
         """Whether the snapshot has lines behind its table, or may not be there at all."""
