@@ -25,7 +25,7 @@ def secret_key(settings: Settings, *, needed: bool) -> Finding:
     try:
         where = vault.check()
     except Fault as error:
-        mend = "Until then no repository can be given a secret."
+        mend = "Until that is mended no repository can be given a secret."
         if needed:
             mend = "Bring the key back, or set the secrets again. `revieee serve` does not start without it."
         return Finding(subject=_SUBJECT, severity=Severity.BAD, words=str(error), mend=mend)

@@ -126,8 +126,10 @@ class Vault:
         try:
             return MultiFernet([Fernet(key) for key in self._given or self._keys()])
         except ValueError:
-            where = "REVIEEE_SECRET_KEY" if self._given else str(self._file)
-            raise Fault(f"{where} holds no key. `revieee secret key` makes one, 32 bytes as base64.") from None
+            where, away = ("REVIEEE_SECRET_KEY", "unset") if self._given else (self._file, "moved away")
+            raise Fault(
+                f"{where} holds no key, which is 32 bytes as base64. Once it is {away}, `revieee secret key` makes one."
+            ) from None
 
     def _keys(self) -> list[str]:
         try:
