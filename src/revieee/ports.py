@@ -295,8 +295,8 @@ class Router(Protocol):
     async def last_seen(self) -> Mapping[str, float]:
         """Tell when each host was last requested (Unix time, seconds)."""
 
-    async def stop(self) -> None:
-        """End the router's processes; only on an operator's word."""
+    async def stop(self) -> bool:
+        """End the router's processes; only on an operator's word. Gives whether there were any."""
 
     async def check(self) -> Sequence[Finding]:
         """Tell whether this can work."""

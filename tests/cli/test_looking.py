@@ -1,15 +1,21 @@
 """What ``list``, ``show``, ``doctor`` and the table of commands print."""
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from revieee.cli import COMMANDS, main
 from revieee.model.facts import RepositoryFacts
+from revieee.reconcile.owner import take_place
+from revieee.store import leases
 from revieee.store.database import Database
 from support.storing import facts, record
 
@@ -21,9 +27,16 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     """The store of the settings that the commands find."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REVIEEE_DATA", str(tmp_path / "var"))
+    monkeypatch.setenv("REVIEEE_ENGINE", "memory")
+    monkeypatch.setenv("REVIEEE_GITHUB_API_URL", "http://127.0.0.1:9")
     database = Database(f"sqlite:///{tmp_path}/var/revieee.db")
     yield database
     database.close()
+
+
+def doctor() -> dict[str, dict[str, str]]:
+    """What `doctor` finds, by subject."""
+    return {one["subject"]: one for one in json.loads(run("doctor", "--json").stdout)}
 
 
 def run(*arguments: str) -> Result:
@@ -32,14 +45,14 @@ def run(*arguments: str) -> Result:
 
 def test_a_list_of_nothing_says_what_would_be_in_it(database: Database) -> None:
     database.open()
-    assert run("list").output.startswith("No environments.")
+    assert run("list").stdout.startswith("No environments.")
 
 
 def test_names_stay_whole_in_a_narrow_terminal(database: Database) -> None:
     database.open()
     long = facts(repository=RepositoryFacts(id=8, name=f"acme/{'shop-' * 12}front"))
     record(database, long)
-    (_, row) = run("list", "--all").output.splitlines()
+    (_, row) = run("list", "--all").stdout.splitlines()
     assert row.startswith(f"{long.repository.name}#1 ")
 
 
@@ -47,7 +60,56 @@ def test_an_environment_is_shown_by_its_name(database: Database) -> None:
     database.open()
     record(database, facts())
     assert facts().head_commit in run("show", "acme/shop#1").output
-    assert json.loads(run("show", "acme/shop#1", "--json").output)["environment"] == "acme/shop#1"
+    assert json.loads(run("show", "acme/shop#1", "--json").stdout)["environment"] == "acme/shop#1"
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "acme/shop#1")])
+def test_that_nobody_serves_is_said_beside_what_is_shown(
+    database: Database, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    database.open()
+    record(database, facts())
+    assert "`revieee serve` does not run" in run(*command).stderr
+    assert run(*command, "--json").stderr == ""
+    with take_place(tmp_path / "var"):
+        assert run(*command).stderr == ""
+
+
+def test_one_that_was_killed_moments_ago_does_not_serve(database: Database, tmp_path: Path) -> None:
+    database.open()
+    with take_place(tmp_path / "var") as place:
+        now = time.time()
+        assert database.run_here(lambda session: leases.claim_tick(session, place.owner, now=now, until=now + 600))
+    assert "`revieee serve` does not run" in run("list").stderr
+    assert doctor()["control plane"]["severity"] == "warning"
+
+
+def test_doctor_names_the_control_plane(database: Database, tmp_path: Path) -> None:
+    del database
+    (tmp_path / "var").mkdir(exist_ok=True)
+    found = doctor()["control plane"]
+    assert found["severity"] == "warning"
+    assert "systemctl start revieee" in found["mend"]
+    with take_place(tmp_path / "var"):
+        found = doctor()["control plane"]
+    assert (found["severity"], f"process {os.getpid()}" in found["words"]) == ("good", True)
+
+
+def test_doctor_warns_of_an_app_key_that_everyone_can_read(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del database
+    key = tmp_path / "app.pem"
+    key.write_bytes(
+        rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    key.chmod(0o644)
+    monkeypatch.setenv("REVIEEE_GITHUB_APP_ID", "1")
+    monkeypatch.setenv("REVIEEE_GITHUB_PRIVATE_KEY", str(key))
+    found = doctor()["App's key"]
+    assert (found["severity"], f"chmod 600 {key}" in found["mend"]) == ("warning", True)
+    key.chmod(0o600)
+    assert "App's key" not in doctor()
 
 
 def test_a_name_of_another_form_is_wrong_usage(database: Database) -> None:

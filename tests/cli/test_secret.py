@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from revieee.cli import main
+from revieee.cli.serve import _tell_of_key
+from revieee.settings import Settings
 from revieee.store.database import Database
 from support.storing import facts, record
 
@@ -20,6 +22,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "var"
     folder.mkdir()
     monkeypatch.setenv("REVIEEE_DATA", str(folder))
+    monkeypatch.setenv("REVIEEE_ENGINE", "memory")
+    monkeypatch.setenv("REVIEEE_GITHUB_API_URL", "http://127.0.0.1:9")
     database = Database(f"sqlite:///{folder}/revieee.db")
     database.open()
     record(database, facts())
@@ -72,11 +76,52 @@ def test_bad_input_is_told_without_the_value(
     assert (refused.exit_code, words in refused.output) == (code, True), refused.output
 
 
+def found() -> tuple[str, str]:
+    """What `doctor` says of the key."""
+    findings = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
+    (one,) = [one for one in findings if one["subject"] == "secret key"]
+    return one["severity"], one["words"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("REVIEEE_SECRET_KEY", "short", "holds no key"),
+        ("REVIEEE_SECRET_KEY_FILE", "/nope", "cannot be read"),
+        ("REVIEEE_SECRET_KEY_FILE", "/", "must be a file of this user"),
+    ],
+)
+def test_a_key_that_cannot_be_used_is_told_before_a_secret_needs_it(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    setting: str,
+    value: str,
+    words: str,
+) -> None:
+    monkeypatch.setenv(setting, value)
+    severity, said = found()
+    assert (severity, words in said) == ("bad", True), said
+    _tell_of_key(Settings(data=folder))
+    assert words in caplog.text
+
+
+def test_a_key_that_others_can_read_is_told_before_a_secret_needs_it(folder: Path) -> None:
+    severity, words = found()
+    assert (severity, "there is none" in words) == ("good", True)
+    run("key")
+    severity, words = found()
+    assert (severity, str(folder / "secret.key") in words) == ("good", True)
+    (folder / "secret.key").chmod(0o640)
+    severity, words = found()
+    assert (severity, "mode 0600" in words) == ("bad", True)
+
+
 def test_a_lost_key_is_told_by_doctor(folder: Path) -> None:
     run("key")
     run("set", "acme/shop", "TOKEN", said=VALUE.encode())
     (folder / "secret.key").unlink()
     findings = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
-    (told,) = [one for one in findings if one["subject"] == "secrets"]
+    (told,) = [one for one in findings if one["subject"] == "secret key"]
     assert told["severity"] == "bad"
     assert "does not start" in told["mend"]

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from revieee.cli import main, wish
-from revieee.store import leases
+from revieee.store import environments, leases
 from revieee.store.database import Database
 from support.storing import facts, record
 
@@ -36,6 +36,17 @@ def test_while_no_control_plane_runs_that_is_said_once(database: Database) -> No
     said = CliRunner().invoke(main, ["deploy", "acme/shop#1"]).output
     assert said.count("`revieee serve` does not run") == 1
     assert "acme/shop#1: Waiting to begin.\n" in said
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
+    database: Database, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("REVIEEE_ENGINE", "memory")
+    assert database.run_here(lambda session: environments.reclaim(session, 1, now=time.time())), "there is something"
+    said = CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait"])
+    assert said.stderr.count("`revieee serve` does not run") == 1
+    assert CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait", "--json"]).stderr == ""
 
 
 def test_one_that_is_busy_is_not_said_to_be_absent(database: Database) -> None:

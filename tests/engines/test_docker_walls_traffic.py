@@ -18,10 +18,12 @@ from revieee.engines.docker.bridged import WATCHED
 from revieee.engines.docker.engine import DockerEngine
 from revieee.engines.docker.foreign import PATH
 from revieee.engines.docker.watch import Watch, planned
+from revieee.model.addresses import router_address
 from revieee.model.policy import EngineOptions
 from revieee.model.route import Endpoint
 from revieee.ports import Severity
 from revieee.testing.engines import Role
+from revieee.testing.serving import call
 from support.docker import BaseImages, docker
 from support.docker_lab import DockerLab
 from support.elsewhere import CARRIER, INTERNET, LINK, METADATA, PRIVATE, played, request, serving
@@ -74,8 +76,9 @@ def reaches(name: str, address: str) -> bool:
 
 
 async def said(engine: DockerEngine) -> dict[str, Severity]:
-    """What `doctor` says of the two tables."""
-    return {one.subject: one.severity for one in await engine.check() if one.subject in {"walls", "neighbours"}}
+    """What `doctor` says of the two tables, and of the router's address where there is to be one."""
+    subjects = {"walls", "neighbours", "address inside"}
+    return {one.subject: one.severity for one in await engine.check() if one.subject in subjects}
 
 
 def nft(*arguments: str) -> str:
@@ -180,6 +183,28 @@ async def test_walls_are_put_back_and_told_of(lab: DockerLab) -> None:
         await engine.uninstall()
         assert table not in nft("list", "tables")
     finally:
+        await engine.close()
+
+
+async def test_the_router_s_address_is_put_back_and_told_of(lab: DockerLab) -> None:
+    elapsed, address = [0.0], router_address(lab.pool, 26)
+    options = replace(lab.options, walls=True, router=Endpoint(address, PUBLIC_PORT))
+    client = DockerClient(options.host)
+    engine = DockerEngine(options, client, watch=Watch(options, client, elapsed=lambda: elapsed[0]))
+    try:
+        await engine.observe_all(INSTANCE)
+        assert (await said(engine))["address inside"] is Severity.BAD, "a command gives none"
+        await engine.open()
+        assert (await said(engine))["address inside"] is Severity.GOOD
+        assert (await call("ip", "address", "del", f"{address}/32", "dev", "lo")).code == 0
+        assert (await said(engine))["address inside"] is Severity.BAD
+        elapsed[0] += 11
+        await engine.observe_all(INSTANCE)
+        assert (await said(engine))["address inside"] is Severity.GOOD
+        await engine.uninstall()
+        assert (await said(engine))["address inside"] is Severity.BAD
+    finally:
+        await engine.uninstall()
         await engine.close()
 
 

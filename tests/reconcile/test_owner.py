@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from revieee.ports import Fault
 from revieee.reconcile.loop import Reconciler
-from revieee.reconcile.owner import Place, take_place
+from revieee.reconcile.owner import Place, holders, take_place
 from revieee.store import leases
 from support.reconciling import Plane, facts
 from support.storing import all_free
@@ -61,6 +62,19 @@ def test_whoever_runs_is_alive_and_whoever_was_killed_is_dead_at_once(tmp_path: 
             assert place.is_dead(other.owner)
     finally:
         other.kill()
+
+
+def test_those_who_serve_are_named_by_their_processes_until_they_end(tmp_path: Path) -> None:
+    assert holders(tmp_path) == []
+    assert list(tmp_path.iterdir()) == [], "a look leaves nothing"
+    other = Other(tmp_path)
+    try:
+        with take_place(tmp_path):
+            assert holders(tmp_path) == [str(other.process.pid), str(os.getpid())]
+        assert holders(tmp_path) == [str(other.process.pid)]
+    finally:
+        other.kill()
+    assert holders(tmp_path) == []
 
 
 def test_whoever_had_our_place_before_is_dead(tmp_path: Path) -> None:

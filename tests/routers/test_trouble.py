@@ -21,6 +21,14 @@ def test_what_nginx_says_is_told_with_what_to_do(words: str, advice: str) -> Non
     assert words in explain(words)
 
 
+def test_the_address_for_containers_is_not_the_operator_s_to_set() -> None:
+    words = "nginx: [emerg] bind() to 10.9.9.9:80 failed (99: Cannot assign requested address)"
+    told = explain(words, inside="10.9.9.9")
+    assert "REVIEEE_LISTEN" not in told
+    assert "`revieee serve` puts it back" in told
+    assert "REVIEEE_LISTEN" in explain(words, inside="10.9.9.90")
+
+
 def test_unknown_trouble_is_told_in_nginxs_words() -> None:
     assert explain("nginx: [emerg] something new") == "nginx cannot start.\nnginx: [emerg] something new"
 

@@ -212,7 +212,7 @@ def test_one_process_at_a_time_looks_at_everything(database: Database) -> None:
         return database.run_here(lambda session: leases.claim_tick(session, owner, now=now, until=now + 30))
 
     def served(now: float) -> bool:
-        return database.run_here(lambda session: leases.is_served(session, now=now))
+        return database.run_here(lambda session: leases.server(session, now=now) is not None)
 
     assert not served(NOW)
     assert claims("us", NOW)

@@ -12,14 +12,17 @@ from rich.console import Console
 from rich.text import Text
 
 from revieee.cli.errors import told
+from revieee.cli.keys import app_key, secret_key
+from revieee.cli.storing import is_served
 from revieee.forges.github import GitHubForge
 from revieee.ports import Fault, Finding, PortError, Severity
+from revieee.reconcile.owner import holders
 from revieee.reconcile.room import look
 from revieee.reporters.github import GitHubReporter
 from revieee.settings import Settings, load
 from revieee.store import secrets
 from revieee.store.database import Database
-from revieee.wiring import load_engine, open_builder, open_github, open_router, open_source, open_vault
+from revieee.wiring import load_engine, open_builder, open_github, open_router, open_source
 
 _MARKS = {Severity.GOOD: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.BAD: ("✗", "red")}
 _NO_INSTANCE = "00000000"
@@ -30,15 +33,15 @@ _NO_INSTANCE = "00000000"
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @told
 def doctor(*, as_json: bool) -> None:
-    """Check engine, nginx, git, database, domain and GitHub.
+    """Check engine, nginx, git, database, domain, keys and GitHub.
 
-    Says how to mend what is wrong, and ends with 1 if something is. Before the first `revieee serve` the firewall table
-    is not there yet.
+    Says whether `revieee serve` runs and how to mend what is wrong, and ends with 1 if something is.
+    Before the first start the firewall table and the router's address are not there yet.
     """
     settings = load()
     database, instance = _database(settings)
     ports = asyncio.run(_ports(settings, instance))
-    findings = [*_settings(settings), *database, *_domain(settings), *ports]
+    findings = [*_settings(settings), *app_key(settings), *database, *_domain(settings), *ports]
     if as_json:
         click.echo(json.dumps([asdict(one) for one in findings], indent=2))
     else:
@@ -75,21 +78,39 @@ def _database(settings: Settings) -> tuple[list[Finding], str]:
         found = database.check()
         good = found.severity is Severity.GOOD
         instance = database.known_instance() if good else None
-        return [found, *(_secrets(settings, database) if good else ())], instance or _NO_INSTANCE
+        stored = good and _asked(lambda: database.read_here(secrets.any_))
+        served = good and _asked(lambda: is_served(settings, database))
+        key = secret_key(settings, needed=stored)
+        return [found, key, _control_plane(settings, served=served)], instance or _NO_INSTANCE
     finally:
         database.close()
 
 
-def _secrets(settings: Settings, database: Database) -> list[Finding]:
-    """Look at the key, where there are secrets that need it."""
+def _asked(question: Callable[[], bool]) -> bool:
+    """Ask a database that answers; one that has no tables yet has nothing to tell."""
     try:
-        if not database.read_here(secrets.any_):
-            return []
-        where = open_vault(settings).check()
-    except PortError as error:
-        mend = "Bring the key back, or set the secrets again. `revieee serve` does not start without it."
-        return [Finding(subject="secrets", severity=Severity.BAD, words=str(error), mend=mend)]
-    return [Finding(subject="secrets", severity=Severity.GOOD, words=f"their key is in {where}")]
+        return question()
+    except PortError:
+        return False
+
+
+def _control_plane(settings: Settings, *, served: bool) -> Finding:
+    """Tell whether one works. None is no fault yet: this is run before the first start, too."""
+    subject = "control plane"
+    try:
+        found = holders(settings.data)
+    except PermissionError:
+        words, mend = f"{settings.data} is closed to this user", "run this as the user that `revieee serve` runs as"
+        return Finding(subject=subject, severity=Severity.WARNING, words=words, mend=mend)
+    if found:
+        words = f"`revieee serve` works here (process {', '.join(one or 'unknown' for one in found)})"
+        return Finding(subject=subject, severity=Severity.GOOD, words=words)
+    if served:
+        words = "`revieee serve` works from another data folder on this database"
+        return Finding(subject=subject, severity=Severity.GOOD, words=words)
+    words = "`revieee serve` does not run: pull requests get no answer, and nothing is built, healed or removed"
+    mend = "Start it: systemctl start revieee. If it ran before, journalctl -u revieee says why it ended."
+    return Finding(subject=subject, severity=Severity.WARNING, words=words, mend=mend)
 
 
 def _domain(settings: Settings) -> list[Finding]:

@@ -15,9 +15,10 @@ import click
 import uvicorn
 
 from revieee.cli.errors import told
-from revieee.ports import Fault, PortError
+from revieee.cli.keys import secret_key
+from revieee.ports import Fault, PortError, Severity
 from revieee.reconcile.owner import Place, take_place
-from revieee.settings import load
+from revieee.settings import Settings, load
 from revieee.wiring import ControlPlane, open_database, wire
 
 log = logging.getLogger("revieee")
@@ -46,9 +47,18 @@ def serve() -> None:
     database = open_database(settings)
     try:
         with take_place(settings.data) as place:
-            asyncio.run(run(wire(settings, database, place), place))
+            plane = wire(settings, database, place)
+            _tell_of_key(settings)
+            asyncio.run(run(plane, place))
     finally:
         database.close()
+
+
+def _tell_of_key(settings: Settings) -> None:
+    """Say that no secret can be set; where there are some already, nothing was wired up."""
+    found = secret_key(settings, needed=False)
+    if found.severity is Severity.BAD:
+        log.error("%s %s", found.words, found.mend)
 
 
 async def run(plane: ControlPlane, place: Place) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from revieee.cli.errors import told
-from revieee.cli.storing import find, opened
+from revieee.cli.storing import find, opened, tell_if_unserved
 from revieee.model.telling import view_of
 from revieee.model.view import State, View
 from revieee.store import environments
@@ -28,6 +28,8 @@ def list_(*, everything: bool, as_json: bool) -> None:
         read = environments.everything if everything else environments.present
         instance = database.instance()
         found = [view_of(one, instance=instance, base_url=settings.base_url) for one in database.read_here(read)]
+        if not as_json:
+            tell_if_unserved(settings, database)
     if as_json:
         click.echo(json.dumps([asdict(view) for view in found], indent=2))
         return
@@ -54,6 +56,8 @@ def show(environment: str, *, as_json: bool) -> None:
     with opened() as (settings, database):
         found = find(database, environment)
         view = view_of(found, instance=database.instance(), base_url=settings.base_url)
+        if not as_json:
+            tell_if_unserved(settings, database)
     if as_json:
         click.echo(json.dumps(asdict(view), indent=2))
     else:

@@ -1,13 +1,17 @@
 """What commands that read or write the store begin with."""
 
 import contextlib
+import time
 from collections.abc import Iterator
+
+import click
 
 from revieee.model.environment import Environment
 from revieee.model.names import EnvironmentName
 from revieee.ports import Refused
+from revieee.reconcile.owner import holders, is_of
 from revieee.settings import Settings, load
-from revieee.store import environments
+from revieee.store import environments, leases
 from revieee.store.database import Database
 from revieee.wiring import open_database
 
@@ -21,6 +25,21 @@ def opened() -> Iterator[tuple[Settings, Database]]:
         yield settings, database
     finally:
         database.close()
+
+
+def is_served(settings: Settings, database: Database) -> bool:
+    """Tell whether a control plane works: one of this data folder, or one of another on the same database."""
+    server = database.read_here(lambda session: leases.server(session, now=time.time()))
+    try:
+        return bool(holders(settings.data)) or (server is not None and not is_of(settings.data, server))
+    except PermissionError:  # the folder is another user's
+        return server is not None
+
+
+def tell_if_unserved(settings: Settings, database: Database) -> None:
+    """Say on standard error that what is shown stays as it is, where no control plane works."""
+    if not is_served(settings, database):
+        click.echo("`revieee serve` does not run: nothing here changes until it does. See `revieee doctor`.", err=True)
 
 
 def find(database: Database, name: str) -> Environment:

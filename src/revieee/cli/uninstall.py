@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from revieee.cli.errors import told
 from revieee.cli.storing import opened
 from revieee.ports import Engine, Placement, Presence, Refused
-from revieee.wiring import load_engine, open_router
+from revieee.reconcile.owner import holders
+from revieee.store import environments as rows
+from revieee.wiring import load_engine, open_router, router_inside
 
 
 @click.command()
@@ -19,30 +23,63 @@ def uninstall(*, environments: bool, as_json: bool) -> None:
     """Take away what outlives `revieee serve` on this host.
 
     That is nginx, the firewall table and the router's address. The data folder stays. Stop `revieee serve` first: it
-    would bring them back.
+    would bring them back, and is refused while it runs.
     """
     with opened() as (settings, database):
+        _refuse_if_served(settings.data)
         instance = database.instance()
-        receipt = asyncio.run(_engine(load_engine(settings, instance), instance, environments=environments))
-        asyncio.run(open_router(settings).stop())
-    receipt += ["nginx", "firewall table", "router's address"]
-    click.echo(json.dumps({"removed": receipt}) if as_json else "Removed: " + ", ".join(receipt) + ".")
+        names = {one.id: str(one.name) for one in database.read_here(rows.everything)}
+        engine = load_engine(settings, instance)
+        receipt = asyncio.run(_engine(engine, instance, names if environments else None))
+        if asyncio.run(open_router(settings).stop()):
+            receipt.append("nginx")
+    if settings.engine == "docker" and settings.walls:
+        receipt += ["firewall table", *(["router's address"] if router_inside(settings) else ())]
+    words = f"Removed: {', '.join(receipt)}." if receipt else "Nothing was there."
+    click.echo(json.dumps({"removed": receipt}) if as_json else words)
 
 
-async def _engine(engine: Engine, instance: str, *, environments: bool) -> list[str]:
-    """Remove environments where asked to, then what belongs to none of them; gives the receipt."""
+def _refuse_if_served(data: Path) -> None:
+    """Leave everything to a control plane that works: it would make all anew, with empty volumes.
+
+    Raises:
+        Refused: one works.
+    """
+    found = holders(data)
+    if not found:
+        return
+    processes = ", ".join(one for one in found if one)
+    which, end = (f" (process {processes})", f", or end process {processes}") if processes else ("", "")
+    raise Refused(
+        f"`revieee serve`{which} works in {data.absolute()} and would bring everything back, with empty volumes. "
+        f"Nothing was removed. Stop it first: systemctl stop revieee{end}."
+    )
+
+
+async def _engine(engine: Engine, instance: str, names: Mapping[int, str] | None) -> list[str]:
+    """Remove environments, then what belongs to none of them; gives the receipt.
+
+    Args:
+        engine: is closed.
+        instance: ours.
+        names: of environments by id; None where they are not to be removed.
+
+    Raises:
+        Refused: there are some, and they are not to be removed.
+    """
     try:
         there = {id_: one for id_, one in (await engine.observe_all(instance)).items() if not one.absent}
-        if there and not environments:
+        if there and names is None:
             raise Refused(f"{len(there)} environments are still there. `--environments` removes them too.")
-        removed = [await _remove(engine, instance, id_, one) for id_, one in there.items()]
+        removed = [await _remove(engine, instance, id_, one, names or {}) for id_, one in there.items()]
         await engine.uninstall()
         return removed
     finally:
         await engine.close()
 
 
-async def _remove(engine: Engine, instance: str, environment: int, presence: Presence) -> str:
-    placement = Placement(instance=instance, environment=environment, incarnation=0, name=f"#{environment}")
+async def _remove(engine: Engine, instance: str, environment: int, presence: Presence, names: Mapping[int, str]) -> str:
+    name = names.get(environment, f"environment {environment}")
+    placement = Placement(instance=instance, environment=environment, incarnation=0, name=name)
     await engine.remove(placement, None, grace=1.0)
-    return f"environment {environment} ({len(presence.keys)} containers)"
+    return f"{name} ({len(presence.keys)} containers)"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import click
 
 from revieee.cli.errors import told
-from revieee.cli.storing import find, opened
+from revieee.cli.storing import find, is_served, opened
 from revieee.model.desire import desire
 from revieee.model.environment import Environment
 from revieee.model.lifecycle import Act, next_act
@@ -17,7 +17,7 @@ from revieee.model.trust import OPERATOR, Trust
 from revieee.model.view import State, View
 from revieee.ports import PortError, Presence, Refused
 from revieee.settings import Settings
-from revieee.store import leases, releases, wishes
+from revieee.store import releases, wishes
 from revieee.store.database import Database
 from revieee.wiring import load_engine
 
@@ -144,22 +144,21 @@ def _follow(settings: Settings, database: Database, environment: int, *, wait: b
     while True:
         found = database.read_here(lambda session: releases.load(session, environment))
         view = view_of(found, instance=database.instance(), base_url=settings.base_url)
-        ended = not wait or next_act(found) in {Act.KEEP, Act.DRAIN, Act.REST}
+        at_rest = next_act(found) in {Act.KEEP, Act.DRAIN, Act.REST}
+        ended = at_rest or not wait
         words = view.headline if ended else f"{view.headline} {view.reason}".strip()
         if words != shown:
             shown, since = words, time.monotonic()
             if not quiet:
                 click.echo(f"{view.environment}: {words}")
-        if ended:
-            return view
-        if not warned and time.monotonic() - since > _PATIENCE and not _is_served(database):
+        impatient = not ended and time.monotonic() - since > _PATIENCE
+        hurried = not (wait or at_rest or quiet)
+        if (impatient or hurried) and not warned and not is_served(settings, database):
             warned = True
             click.echo("Nothing happens yet: `revieee serve` does not run. The wish is kept until it does.", err=True)
+        if ended:
+            return view
         time.sleep(_LOOK)
-
-
-def _is_served(database: Database) -> bool:
-    return database.read_here(lambda session: leases.is_served(session, now=time.time()))
 
 
 def _end(view: View, *, as_json: bool, good: bool, receipt: Mapping[str, Sequence[str]] | None = None) -> None:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -59,6 +59,7 @@ def take_place(data: Path) -> Iterator[Place]:
         for number in range(1, PLACES + 1):
             with _lock(data, number) as lock:
                 if _taken(lock):
+                    _note(lock)
                     yield Place(data=data, number=number, owner=_name(data, number))
                     return
         time.sleep(_PAUSE if left else 0)
@@ -74,13 +75,42 @@ def is_free(data: Path, number: int) -> bool:
         return _taken(lock)
 
 
+def holders(data: Path) -> Sequence[str]:
+    """Name the control planes that serve a data folder, each by its process (empty where it did not say).
+
+    Makes no file. Such looks share a lock: two who look take neither for a control plane.
+    """
+    found = []
+    for number in range(1, PLACES + 1):
+        with contextlib.suppress(FileNotFoundError), _file(data, number).open() as lock:
+            if not _taken(lock, fcntl.LOCK_SH):
+                found.append(lock.read().strip())
+    return found
+
+
+def is_of(data: Path, owner: str) -> bool:
+    """Tell whether that name in leases is of this data folder, be it alive or not."""
+    return (data / "serve.id").exists() and _read(owner)[0] == _folder(data)
+
+
+def _note(lock: TextIO) -> None:
+    """Say whose place it is, for people."""
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+
+
+def _file(data: Path, number: int) -> Path:
+    return data / f"serve.{number}.lock"
+
+
 def _lock(data: Path, number: int) -> TextIO:
-    return (data / f"serve.{number}.lock").open("a")
+    return _file(data, number).open("a")
 
 
-def _taken(lock: TextIO) -> bool:
+def _taken(lock: TextIO, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

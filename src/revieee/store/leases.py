@@ -189,10 +189,11 @@ def claim_tick(session: Session, owner: str, *, now: float, until: float) -> boo
     return True
 
 
-def is_served(session: Session, *, now: float) -> bool:
-    """Tell whether a control plane runs, or did until moments ago: one of them looks at everything."""
+def server(session: Session, *, now: float) -> str | None:
+    """Name a control plane that runs, or did until moments ago: one of them looks at everything."""
     row = session.get(MetaRow, _TICK)
-    return row is not None and float(row.value.rpartition(" ")[2]) >= now
+    owner, _, ends = row.value.rpartition(" ") if row else ("", "", "-inf")
+    return owner if float(ends) >= now else None
 
 
 def owners(session: Session) -> frozenset[str]:

@@ -35,6 +35,11 @@ class Vault:
     def __init__(self, keys: Sequence[str], file: Path) -> None:
         self._given, self._file = tuple(keys), file
 
+    @property
+    def absent(self) -> bool:
+        """Whether there is no key: none is given, and no file is there."""
+        return not self._given and not os.path.lexists(self._file)
+
     def check(self) -> str:
         """Tell where the key is.
 
@@ -121,22 +126,25 @@ class Vault:
         try:
             return MultiFernet([Fernet(key) for key in self._given or self._keys()])
         except ValueError:
-            where = "REVIEEE_SECRET_KEY" if self._given else str(self._file)
-            raise Fault(f"{where} holds no key. `revieee secret key` makes one, 32 bytes as base64.") from None
+            where, away = ("REVIEEE_SECRET_KEY", "unset") if self._given else (self._file, "moved away")
+            raise Fault(
+                f"{where} holds no key, which is 32 bytes as base64. Once it is {away}, `revieee secret key` makes one."
+            ) from None
 
     def _keys(self) -> list[str]:
         try:
-            descriptor = os.open(self._file, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(self._file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError as error:
             words = "It is made by `revieee secret key`" if isinstance(error, FileNotFoundError) else error.strerror
             raise Fault(f"The key of the secrets, {self._file}, cannot be read. {words}.") from None
+        found = os.fstat(descriptor)
+        if found.st_uid != os.geteuid() or found.st_mode & _OTHERS or not stat.S_ISREG(found.st_mode):
+            os.close(descriptor)
+            raise Fault(
+                f"Others could read or change the key of the secrets, {self._file}: it must be a file of this user "
+                f"with mode 0600. Mend it: chown {os.geteuid()} and chmod 600, and rotate the key."
+            )
         with os.fdopen(descriptor) as file:
-            found = os.fstat(descriptor)
-            if found.st_uid != os.geteuid() or found.st_mode & _OTHERS or not stat.S_ISREG(found.st_mode):
-                raise Fault(
-                    f"Others could read or change the key of the secrets, {self._file}: it must be a file of this user "
-                    f"with mode 0600. Mend it: chown {os.geteuid()} and chmod 600, and rotate the key."
-                )
             return file.read(_MOST_BYTES).split()
 
 

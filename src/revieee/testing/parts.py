@@ -170,8 +170,9 @@ class MemoryRouter:
         self.asked += 1
         return dict(self.seen)
 
-    async def stop(self) -> None:
+    async def stop(self) -> bool:
         """Go on."""
+        return False
 
     async def check(self) -> Sequence[Finding]:
         """Find nothing."""

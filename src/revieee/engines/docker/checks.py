@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError, DockerForbidden, Json
+from revieee.engines.docker.host import is_lent
 from revieee.engines.docker.walls import BUILDS
 from revieee.engines.docker.watch import is_here, loadable, parted, planned, standing
 from revieee.model.policy import EngineOptions
@@ -25,7 +26,8 @@ async def check(client: DockerClient, options: EngineOptions) -> Sequence[Findin
     except DockerError as error:
         mend = "start it (systemctl start docker), or set REVIEEE_DOCKER_HOST to where it listens"
         return [_bad("engine", f"No Docker engine answers at {client.host} ({error}).", mend)]
-    return [_version(version, client.host), *_settings(info), await _walls(options), *await _neighbours(options)]
+    walls = (await _walls(options), *await _neighbours(options), *_address(options))
+    return [_version(version, client.host), *_settings(info), *walls]
 
 
 def _version(version: Json, host: str) -> Finding:
@@ -84,6 +86,18 @@ async def _neighbours(options: EngineOptions) -> Sequence[Finding]:
         return [_warning("neighbours", words, mend)]
     words = f"The firewall table bridge {by_name.table} is not there, or not as it should be."
     return [_bad("neighbours", words, "start revieee serve as root: it loads the table and renews it every 10 s")]
+
+
+def _address(options: EngineOptions) -> Iterator[Finding]:
+    """Say whether the host has the address at which containers reach the router; without it nginx cannot start."""
+    if options.router is None or not options.walls:
+        return
+    host = options.router.host
+    if is_lent(options):
+        yield _good("address inside", f"Containers reach their own URLs at {host}.")
+    else:
+        words = f"The address {host}, at which containers reach their own URLs, is not on this machine."
+        yield _bad("address inside", words, "start revieee serve as root: it gives it to `lo`, and back within 10 s")
 
 
 def _good(subject: str, words: str) -> Finding:

@@ -9,7 +9,7 @@ from revieee.engines.docker import checks, disk, hooks, images, networks, observ
 from revieee.engines.docker.apply import Step
 from revieee.engines.docker.calls import engine_started, find, told, unless_gone
 from revieee.engines.docker.container import is_done
-from revieee.engines.docker.host import lend_address, take_address_back
+from revieee.engines.docker.host import take_address_back
 from revieee.engines.docker.names import Names
 from revieee.engines.docker.output import Frames
 from revieee.engines.docker.watch import Watch
@@ -186,9 +186,7 @@ class DockerEngine:
 
     async def open(self) -> None:
         """Put up the walls, and the address at which containers reach the router."""
-        await self._watch.keep()
-        self._watch.follow()
-        await lend_address(self._options)
+        await self._watch.open()
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -1,5 +1,7 @@
 """The one address of the host that containers may reach: where the router answers for their own public URLs."""
 
+import socket
+
 from revieee.clients.process import Command, TimedOut, run
 from revieee.model.policy import EngineOptions
 from revieee.ports import Fault
@@ -32,6 +34,18 @@ async def lend_address(options: EngineOptions) -> None:
             f"The address {address}, at which containers reach their own URLs, could not be given to this host: "
             f"{words}. Run Revieee as root, or set REVIEEE_WALLS=false where something else keeps containers in."
         )
+
+
+def is_lent(options: EngineOptions) -> bool:
+    """Whether the host has the address, where it is to have one."""
+    if options.router is None or not options.walls:
+        return True
+    with socket.socket() as probe:
+        try:
+            probe.bind((options.router.host, 0))
+        except OSError:
+            return False
+    return True
 
 
 async def take_address_back(options: EngineOptions) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the walls up: loads the tables, and looks now and then whether they still stand."""
+"""Keeps the walls up, and the address behind them: puts both there, and looks now and then whether they still are."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from revieee.clients.docker import DockerClient, DockerError
 from revieee.clients.process import Command, TimedOut, run
 from revieee.engines.docker.bridged import WATCHED, Bridged
 from revieee.engines.docker.foreign import PATH, Bridge, arrivals, look
+from revieee.engines.docker.host import lend_address
 from revieee.engines.docker.names import bridge_prefix
 from revieee.engines.docker.tables import Table
 from revieee.engines.docker.walls import Walls, resolvers_of
@@ -44,12 +45,25 @@ class Watch:
         self._looked: float | None = None
         self._alone = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
+        self._lends = False
+        """Commands look at the walls, too; the address is the affair of who serves."""
 
-    async def keep(self) -> None:
-        """Have the walls up; looks again at most once per :data:`LOOK`.
+    async def open(self) -> None:
+        """Begin to serve: the router's address is kept as well, and foreign containers are known as they start.
 
         Raises:
-            Fault: nftables is missing, or not ours to change.
+            Fault: walls or address cannot be had.
+        """
+        self._lends, self._looked = True, None
+        await self.keep()
+        if self._options.walls and is_here(self._options) and self._following is None:
+            self._following = asyncio.create_task(self._follow())
+
+    async def keep(self) -> None:
+        """Have the walls up, and once opened the router's address there; looks again at most once per :data:`LOOK`.
+
+        Raises:
+            Fault: nftables is missing, or not ours to change; or the address is not ours to give.
         """
         if not self._options.walls:
             return
@@ -59,13 +73,10 @@ class Watch:
             walls = await asyncio.to_thread(planned, self._options)
             if not await standing(walls):
                 await _nft("-f", "-", stdin=walls.script())
+            if self._lends:
+                await lend_address(self._options)
             if await self._part():
                 self._looked = self._elapsed()
-
-    def follow(self) -> None:
-        """From now on, have foreign containers known on the bridge of builds as soon as they start."""
-        if self._options.walls and is_here(self._options) and self._following is None:
-            self._following = asyncio.create_task(self._follow())
 
     async def leave(self) -> None:
         """Follow no more."""
@@ -81,7 +92,7 @@ class Watch:
             async with self._alone:
                 await _nft("-f", "-", stdin=planned(self._options).removal())
                 await _run("-f", "-", stdin=parted(self._options).removal())
-                self._looked = None
+                self._lends, self._looked = False, None
 
     async def _follow(self) -> None:
         async for _ in arrivals(self._client):

@@ -37,10 +37,11 @@ class Processes:
 class Nginx:
     """The nginx program and its processes in one folder."""
 
-    def __init__(self, folder: Path, program: str) -> None:
-        """Take nginx's working directory and the program's name or path."""
+    def __init__(self, folder: Path, program: str, inside: str | None) -> None:
+        """Take nginx's working directory, the program's name or path, and the address for containers, if any."""
         self._folder = folder
         self._program = program
+        self._inside = inside
 
     async def build(self) -> Build:
         """Ask the installed program what it is.
@@ -59,7 +60,7 @@ class Nginx:
         """
         code, words = await self._run(["-t", *self._arguments(build, configuration)], cwd=self._folder)
         if code != 0:
-            raise Fault(explain(words))
+            raise Fault(explain(words, inside=self._inside))
 
     async def start(self, build: Build) -> None:
         """Start nginx; it is in the background and has its ports when this returns.
@@ -69,7 +70,7 @@ class Nginx:
         """
         code, words = await self._run(self._arguments(build, CONFIGURATION), cwd=self._folder)
         if code != 0:
-            raise Fault(explain(words))
+            raise Fault(explain(words, inside=self._inside))
 
     def is_master(self, pid: int) -> bool:
         """Tell whether a process is the folder's nginx master."""

@@ -37,7 +37,7 @@ class NginxRouter:
         """Take the settings; nothing is started or written before :meth:`prepare` or :meth:`ensure`."""
         self.options = options
         self._client = NginxClient(options.router_socket)
-        self._nginx = Nginx(options.folder, options.program)
+        self._nginx = Nginx(options.folder, options.program, options.inside.host if options.inside else None)
         self._ahead: Mapping[str, int] = {}
         self._journal = True
         """Whether the snapshot has lines behind its table, or may not be there at all."""
@@ -173,14 +173,16 @@ class NginxRouter:
         """
         return lines.read_seen(await self._get("/seen"))
 
-    async def stop(self) -> None:
-        """End nginx; open requests are cut. Only on an operator's word.
+    async def stop(self) -> bool:
+        """End nginx; open requests are cut. Only on an operator's word. Gives whether there was one.
 
         Raises:
             Fault: its processes cannot be ended.
         """
+        found = await asyncio.to_thread(self._nginx.processes)
         await self._nginx.end()
         files.drop_stale_sockets(self.options)
+        return found.master is not None or bool(found.others)
 
     async def check(self) -> Sequence[Finding]:
         """Tell whether nginx and its Lua module are there, and whether our nginx runs."""

@@ -22,13 +22,22 @@ _KNOWN = (
     ),
 )
 """What nginx says, and what to do about it."""
+_INSIDE_GONE = (
+    "{0}, at which containers reach their own URLs, was taken off this machine's `lo`. A running `revieee serve` puts "
+    "it back within 10 s and tries again; if it goes again, find out what removes it."
+)
 _LISTENING = "0A"
 """TCP_LISTEN as /proc/net/tcp writes it (proc(5))."""
 
 
-def explain(words: str) -> str:
-    """Turn what nginx says into what happened and what to do; its own words stay below."""
-    advice = _advice(words)
+def explain(words: str, *, inside: str | None = None) -> str:
+    """Turn what nginx says into what happened and what to do; its own words stay below.
+
+    Args:
+        words: nginx's own.
+        inside: the address for containers, which is ours to put on this machine and not the operator's.
+    """
+    advice = _advice(words, inside)
     complaints = [
         entry for entry in words.splitlines() if "[emerg]" in entry or "[error]" in entry
     ] or words.splitlines()
@@ -36,7 +45,9 @@ def explain(words: str) -> str:
     return f"nginx cannot start. {advice}\n{own}" if advice else f"nginx cannot start.\n{own}"
 
 
-def _advice(words: str) -> str:
+def _advice(words: str, inside: str | None) -> str:
+    if inside and re.search(rf"bind\(\) to {re.escape(inside)}:\d+ failed \(99", words):
+        return _INSIDE_GONE.format(inside)
     if taken := re.search(r"bind\(\) to (\S+?):(\d+) failed \(98", words):
         holder = who_listens(int(taken[2]))
         by = f" by {holder}" if holder else ""
