@@ -3,10 +3,10 @@
     .venv/bin/python bench/soak.py [PULL_REQUESTS] [MINUTES] [SEED]
 
 A real `revieee serve` with nginx, Docker and a practice GitHub, in rounds. In each, pull requests are opened, pushed
-to, forced, broken, closed, reopened, killed by hand, and all closed at its end; then the control plane is looked at
-while at rest. What is higher after the last round than after the second has leaked (the first one still warms up).
-Visitors ask for live environments all the time. Ends with 1 if something leaked, was left over, or a visitor was
-turned away.
+to, forced, broken, closed, reopened, killed by hand (what answered must soon answer again), and all closed at its end;
+then the control plane is looked at while at rest. What is higher after the last round than after the second has leaked
+(the first one still warms up). Visitors ask for live environments all the time. Ends with 1 if something leaked, was
+left over or not healed, or a visitor was turned away.
 """
 
 import asyncio
@@ -121,14 +121,29 @@ class Life:
             wanted, told = " or ".join(states), self.state or "nothing"
             self.soak.late.append(f"{self.repository}#{self.pull.number}: {told}, not {wanted}, after {self.done}")
         elif self.state == "live" and sure:
-            assert self.pull is not None
-            host = f"{self.pull.repository.name}-pr-{self.pull.number}.{self.soak.plane.given.domain}"
-            self.soak.up[host] = self.repository
+            self.soak.up[self.host] = self.repository
 
-    def down(self) -> None:
-        """Expect no answers from here on."""
+    @property
+    def host(self) -> str:
+        """Where it answers."""
         assert self.pull is not None
-        self.soak.up.pop(f"{self.pull.repository.name}-pr-{self.pull.number}.{self.soak.plane.given.domain}", None)
+        return f"{self.pull.repository.name}-pr-{self.pull.number}.{self.soak.plane.given.domain}"
+
+    def down(self) -> bool:
+        """Expect no answers from here on; tells whether they were expected."""
+        return self.soak.up.pop(self.host, None) is not None
+
+    async def healed(self) -> None:
+        """Wait until it answers again."""
+        async with self.soak.plane.client() as client:
+
+            async def answers() -> bool:
+                return not await trouble(self.soak, client, self.host)
+
+            if await until(answers, seconds=PATIENCE, pause=0.25):
+                self.soak.up[self.host] = self.repository
+            else:
+                self.soak.late.append(f"{self.host} was not healed after {self.done}")
 
     async def play(self) -> None:
         """Live."""
@@ -176,13 +191,15 @@ class Life:
         await self.told("live", "failed", sure=False)
 
     async def killed(self, pull: PullRequest) -> None:
-        """Remove its containers by hand."""
-        self.down()
+        """Remove its containers by hand: what answered is to answer again."""
+        answered = self.down()
         labels = [f"--filter=label=revieee.instance={self.soak.plane.instance}"]
         labels.append(f"--filter=label=revieee.name={pull.repository.full_name}#{pull.number}")
         names = await docker("container", "ls", "--quiet", *labels)
         if names:
             await call("docker", "container", "rm", "--force", "--", *names)
+        if answered:
+            await self.healed()
 
 
 async def lives(soak: Soak, numbers: Sequence[int], seconds: float) -> None:
@@ -201,16 +218,20 @@ async def visit(soak: Soak) -> None:
     async with soak.plane.client() as client:
         while True:
             for host in list(soak.up):
-                url, headers = f"http://127.0.0.1:{soak.plane.given.port}/", {"Host": soak.plane.at(host)}
-                try:
-                    answer = await client.get(url, headers=headers)
-                    trouble = "" if answer.status_code == httpx.codes.OK else f"HTTP {answer.status_code}"
-                except httpx.HTTPError as error:
-                    trouble = type(error).__name__
+                met = await trouble(soak, client, host)
                 if host in soak.up:
                     soak.visits += 1
-                    soak.failures.update([trouble] if trouble else [])
+                    soak.failures.update([met] if met else [])
             await asyncio.sleep(0.05)
+
+
+async def trouble(soak: Soak, client: httpx.AsyncClient, host: str) -> str:
+    """Ask a host; gives what a visitor met in the place of an answer, or nothing."""
+    try:
+        answer = await client.get(f"http://127.0.0.1:{soak.plane.given.port}/", headers={"Host": soak.plane.at(host)})
+    except httpx.HTTPError as error:
+        return type(error).__name__
+    return "" if answer.status_code == httpx.codes.OK else f"HTTP {answer.status_code}"
 
 
 # ---- what is looked at

@@ -14,8 +14,9 @@ from revieee.model.policy import EngineOptions
 from revieee.model.resolve import ResolvedStack, Task
 from revieee.model.route import Endpoint
 from revieee.model.stack import Service
+from revieee.model.tags import image_tags
 from revieee.ports import Fault as PortFault
-from revieee.ports import Observed, Placement, Presence, RetryLater, ServiceState
+from revieee.ports import Observed, Placement, Presence, Refused, RetryLater, ServiceState
 
 IMAGE = Image(id="sha256:aa", reference="app")
 TASK = Task(key="web-1", service=Service(name="web", image="app"), image=IMAGE, port=8080)
@@ -159,3 +160,13 @@ async def test_two_processes_make_one_container(tmp_path: Path) -> None:
     assert (await engines[1].observe_all("demo"))[1] != Presence()
     for engine in engines:
         await engine.close()
+
+
+async def test_an_image_that_was_built_here_and_is_gone_is_asked_of_no_registry() -> None:
+    world = World()
+    engine = MemoryEngine(world)
+    await engine.apply(PLACE, STACK)
+    (tag,) = image_tags(PLACE.instance, "octo/cat", "main", "a" * 40, "web")
+    with pytest.raises(Refused, match="was built here and is gone"):
+        await engine.image(tag, pinned="sha256:bb")
+    await engine.close()

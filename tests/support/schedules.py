@@ -60,6 +60,8 @@ _EVENTS = {
     "router": 3,
     "lose": 4,
     "end": 4,
+    "restart": 3,
+    "prune": 4,
 }
 
 
@@ -203,6 +205,22 @@ class Schedule:
 
     async def end(self) -> None:
         self.hand("end")
+
+    async def restart(self) -> None:
+        """Start the engine anew: everything ends."""
+        self.disturbed = True
+        self.around.world.restart()
+        self.note("the engine starts anew")
+
+    async def prune(self) -> None:
+        """Remove the containers of an environment, and what nothing uses any more: networks, volumes or images."""
+        rows = self.around.world.read("SELECT DISTINCT environment FROM containers ORDER BY environment")
+        if rows:
+            environment = self.chance.choice(rows)["environment"]
+            kinds = self.chance.choice([["network"], ["volume"], ["image"], ["network", "volume", "image"]])
+            self.disturbed = True
+            self.around.world.prune(environment, kinds)
+            self.note(f"by hand: prune {environment} {kinds}")
 
     def hand(self, what: str) -> None:
         """Remove or kill a container behind everybody's back."""

@@ -12,6 +12,7 @@ from revieee.model.image import Image
 from revieee.model.order import stop_waves, with_required
 from revieee.model.resolve import ResolvedHook, ResolvedStack, Task
 from revieee.model.route import Endpoint
+from revieee.model.tags import built_here
 from revieee.ports import (
     Announce,
     Capabilities,
@@ -27,6 +28,7 @@ from revieee.ports import (
 )
 
 _ID = "sha256:"
+_INSTANCES = "SELECT DISTINCT instance FROM acts WHERE instance != ''"
 _HOOK = Behaviour(exits=0)
 _SERVICE = Behaviour()
 
@@ -121,6 +123,8 @@ class MemoryEngine:
             behaviour = self.world.behaviour(reference) or _SERVICE
             if not refresh and (found := self._pinned(pinned, reference, behaviour)) is not None:
                 return found
+            if any(built_here(row["instance"], reference) for row in self.world.read(_INSTANCES)):
+                raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
             if not behaviour.pullable:
                 raise Refused(f"The image {reference} cannot be pulled: there is none.")
             digest = f"{_ID}{hashlib.sha256(reference.encode()).hexdigest()}"

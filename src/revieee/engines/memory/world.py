@@ -7,7 +7,7 @@ processes as an SQLite file. A process killed at any instant loses nothing that 
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -150,6 +150,13 @@ class World:
         """Take a container away behind our back, as ``docker rm -f`` does."""
         self.write("DELETE FROM containers WHERE environment = ? AND key = ?", environment, key)
         self.note("die", "", environment, key)
+
+    def prune(self, environment: int, kinds: Collection[str]) -> None:
+        """Take an environment's containers away behind our back, and then its networks, volumes or images."""
+        for row in self.read("SELECT key FROM containers WHERE environment = ? ORDER BY name", environment):
+            self.lose(environment, row["key"])
+        for kind in kinds:
+            self.write("DELETE FROM things WHERE environment = ? AND kind = ?", environment, kind)
 
     def acts(self, act: str = "") -> Sequence[Act]:
         """Tell all that was done, in its order; of one kind where ``act`` is given."""
