@@ -1,7 +1,11 @@
 """What ``list``, ``show``, ``doctor`` and the table of commands print."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -9,9 +13,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from revieee.cli import COMMANDS, main
+from revieee.engines.memory import MemoryEngine, World
 from revieee.model.facts import RepositoryFacts
+from revieee.model.telling import APPROVE, view_of
+from revieee.model.view import View
+from revieee.store import environments
 from revieee.store.database import Database
-from support.storing import facts, record
+from support.storing import commit, facts, go_live, lease, record
 
 NARROW = 60
 
@@ -28,6 +36,11 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
 
 def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": str(NARROW)}).invoke(main, arguments)
+
+
+def told_of(database: Database) -> View:
+    (one,) = database.read_here(environments.everything)
+    return view_of(one, instance="x", base_url="http://localhost")
 
 
 def test_a_list_of_nothing_says_what_would_be_in_it(database: Database) -> None:
@@ -48,6 +61,43 @@ def test_an_environment_is_shown_by_its_name(database: Database) -> None:
     record(database, facts())
     assert facts().head_commit in run("show", "acme/shop#1").output
     assert json.loads(run("show", "acme/shop#1", "--json").output)["environment"] == "acme/shop#1"
+
+
+def test_what_waits_for_approval_is_named_beside_what_is_live(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.open()
+    record(database, facts())
+    view = replace(told_of(database), waiting_commit=commit(2), waiting_for="It comes from a fork.", next_act=APPROVE)
+    monkeypatch.setattr("revieee.cli.show.view_of", lambda *_, **__: view)
+    words = " ".join(run("show", "acme/shop#1").output.split())
+    assert f"waiting {commit(2)} waits for approval. It comes from a fork. next Someone" in words.replace("\n", " ")
+
+
+def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(MemoryEngine):
+        async def logs(self, *_: object, **__: object) -> AsyncIterator[bytes]:
+            yield b"a line\n"
+            raise KeyboardInterrupt
+
+    database.open()
+    record(database, facts())
+    database.run_here(partial(go_live, held=lease(database)))
+    monkeypatch.setattr("revieee.cli.logs.load_engine", lambda *_: Interrupted(World()))
+    ended = run("logs", "--follow", "acme/shop#1", "--service", "web")
+    assert (ended.exit_code, ended.output) == (0, "a line\n")
+    assert run("logs", "acme/shop#1").exit_code == 1
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", "acme/shop#1"), ("--help",)])
+def test_what_cannot_be_written_is_told_in_one_line(database: Database, arguments: tuple[str, ...]) -> None:
+    database.open()
+    record(database, facts())
+    command = (sys.executable, "-c", "from revieee.cli import main; main()", *arguments)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == b"revieee: The output could not be written: No space left on device.\n"
 
 
 def test_a_name_of_another_form_is_wrong_usage(database: Database) -> None:
