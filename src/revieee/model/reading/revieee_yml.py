@@ -64,10 +64,6 @@ def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
     _known(reading, root, schema.ROOT, "The manifest")
     if root.get("compose") is not None and root.get("build") is not None:
         reading.fault(root.entries["build"].at, "`build` and `compose` are both there. Keep one of them.")
-    timeout = root.get("start_timeout")
-    seconds = reading.values.duration(timeout, "`start_timeout`", bare_seconds=True)
-    if timeout is not None:
-        seconds = lowered(reading, timeout, seconds, reading.limits.start_timeout, "`start_timeout` (seconds)")
     return Wishes(
         at=root.at,
         compose=_paths(reading, root.get("compose")),
@@ -78,9 +74,20 @@ def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
         overlay=_overlay(reading, root, scope),
         services=_services(reading, root.get("services"), scope),
         hooks=_hooks(reading, root.get("hooks")),
-        start_timeout=seconds,
+        start_timeout=_timeout(reading, root.get("start_timeout"), reading.limits.start_timeout, "`start_timeout`"),
         when=_when(reading, root.get("when")),
     )
+
+
+def _timeout(reading: Reading, node: Node | None, most: float, what: str) -> float | None:
+    """Read how long something may take."""
+    seconds = reading.values.duration(node, what, bare_seconds=True)
+    if node is None or seconds is None:
+        return None
+    if seconds <= 0:
+        reading.fault(node.at, f"{what} must be longer than 0 s.")
+        return None
+    return lowered(reading, node, seconds, most, what, " s")
 
 
 def _known(reading: Reading, node: Mapping | None, keys: AnyMapping[str, schema.Key], what: str) -> None:
@@ -189,29 +196,28 @@ def _hooks(reading: Reading, node: Node | None) -> dict[str, WantedHook]:
     _known(reading, hooks, schema.HOOKS, "`hooks`")
     found: dict[str, WantedHook] = {}
     for name, entry in hooks.entries.items() if hooks else ():
-        if name in schema.HOOKS and (hook := _hook(reading, entry.value, entry.at, f"Hook `{name}`")):
+        if name in schema.HOOKS and (hook := _hook(reading, entry, name)):
             found[name] = hook
     return found
 
 
-def _hook(reading: Reading, node: Node, at: Place, what: str) -> WantedHook | None:
+def _hook(reading: Reading, entry: Entry, name: str) -> WantedHook | None:
+    node, what = entry.value, f"Hook `{name}`"
+    most = reading.limits.farewell if name == "destroy" else reading.limits.hook_timeout
     service: str | None = None
     timeout: float | None = None
     command_node: Node | None = node
     if isinstance(node, Mapping):
         _known(reading, node, schema.HOOK, what)
         service = reading.values.text(node.get("service"), f"{what}: `service`")
-        command_node, timeout_node = node.get("command"), node.get("timeout")
-        timeout = reading.values.duration(timeout_node, f"{what}: `timeout`", bare_seconds=True)
-        if timeout_node is not None:
-            most = reading.limits.hook_timeout
-            timeout = lowered(reading, timeout_node, timeout, most, f"{what}: `timeout` (seconds)")
+        command_node = node.get("command")
+        timeout = _timeout(reading, node.get("timeout"), most, f"{what}: `timeout`")
     found = reading.values.texts(command_node, what)
     if not found or not found[0]:
-        reading.fault(at, f"{what} has no command. Write the command after it, or remove it.")
+        reading.fault(entry.at, f"{what} has no command. Write the command after it, or remove it.")
         return None
     command = (*_SHELL, *found) if isinstance(command_node, Scalar) else found
-    return WantedHook(at, service, command, timeout or min(600.0, reading.limits.hook_timeout))
+    return WantedHook(entry.at, service, command, timeout or min(600.0, most))
 
 
 def _when(reading: Reading, node: Node | None) -> When:

@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 HOOK_ATTEMPTS = 3
 """How often removal waits for an engine that cannot run the ``destroy`` hook now."""
-FAREWELL = 120.0
-"""Seconds that a ``destroy`` hook may take, and what it needs to start, whatever their author allows: a close wins."""
 AGAIN = 0.5
 """Seconds until what is still there is looked at again."""
 
@@ -72,8 +70,9 @@ async def _destroy_hook(turn: Turn, live: Release) -> str:
     others = named(turn.environment, without=live) - live.keys
     if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
         await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
-    short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, FAREWELL)))
-    stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, FAREWELL))
+    most = turn.parts.policy.limits.farewell
+    short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, most)))
+    stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, most))
     words = f"Its destroy hook runs first, for at most {short.hook.timeout:.0f} s."
     await turn.write(lambda session: releases.wait(session, turn.lease, words))
     try:
