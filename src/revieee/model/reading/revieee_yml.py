@@ -1,7 +1,7 @@
 """``revieee.yml``: what its keys say, as values. What it says of services is laid over them in :mod:`.assemble`."""
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from revieee.model.manifest import When
 from revieee.model.reading import schema
@@ -11,7 +11,7 @@ from revieee.model.reading.compose.limits import limits_of, lowered
 from revieee.model.reading.files import Reading, Scope
 from revieee.model.reading.findings import Place, nearest, quote
 from revieee.model.reading.patterns import LONGEST, MOST
-from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence
+from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence, mapping
 from revieee.model.stack import Build, Exposure, Probe, ServiceLimits
 
 _SHELL = ("/bin/sh", "-c")
@@ -58,7 +58,7 @@ class Wishes:
 def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
     """Read ``revieee.yml``; None (and faults) where it is no mapping."""
     node = reading.yaml(Place(path), path, "", "The manifest")
-    root = reading.values.mapping(None if node is None else reading.interpolate(node, scope), "The manifest")
+    root = reading.values.mapping(None if node is None else _filled_in(reading, node, scope), "The manifest")
     if root is None:
         return None
     _known(reading, root, schema.ROOT, "The manifest")
@@ -77,6 +77,17 @@ def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
         start_timeout=_timeout(reading, root.get("start_timeout"), reading.limits.start_timeout, "`start_timeout`"),
         when=_when(reading, root.get("when")),
     )
+
+
+def _filled_in(reading: Reading, node: Node, scope: Scope) -> Node:
+    """Fill variables in; what is not set in a hook's command may have been meant for the container's shell."""
+    if not isinstance(node, Mapping) or "hooks" not in node.entries:
+        return reading.interpolate(node, scope)
+    hooks = node.entries["hooks"]
+    filled = Entry(hooks.at, reading.interpolate(hooks.value, replace(scope, commands=True)))
+    rest = {key: entry for key, entry in node.entries.items() if key != "hooks"}
+    others = reading.values.mapping(reading.interpolate(mapping(node.at, rest, node.action), scope), "The manifest")
+    return mapping(node.at, {**(others.entries if others else {}), "hooks": filled}, node.action)
 
 
 def _timeout(reading: Reading, node: Node | None, most: float, what: str) -> float | None:
