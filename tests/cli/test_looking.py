@@ -2,8 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,11 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from revieee.cli import COMMANDS, main
+from revieee.engines.memory import MemoryEngine, World
 from revieee.model.facts import RepositoryFacts
+from revieee.model.telling import APPROVE, view_of
+from revieee.model.view import View
 from revieee.reconcile.owner import take_place
-from revieee.store import leases
+from revieee.store import environments, leases
 from revieee.store.database import Database
-from support.storing import facts, record
+from support.storing import commit, facts, go_live, lease, record
 
 NARROW = 60
 
@@ -41,6 +48,11 @@ def doctor() -> dict[str, dict[str, str]]:
 
 def run(*arguments: str) -> Result:
     return CliRunner(env={"COLUMNS": str(NARROW)}).invoke(main, arguments)
+
+
+def told_of(database: Database) -> View:
+    (one,) = database.read_here(environments.everything)
+    return view_of(one, instance="x", base_url="http://localhost")
 
 
 def test_a_list_of_nothing_says_what_would_be_in_it(database: Database) -> None:
@@ -110,6 +122,44 @@ def test_doctor_warns_of_an_app_key_that_everyone_can_read(
     assert (found["severity"], f"chmod 600 {key}" in found["mend"]) == ("warning", True)
     key.chmod(0o600)
     assert "App's key" not in doctor()
+
+
+def test_what_waits_for_approval_is_named_beside_what_is_live(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.open()
+    record(database, facts())
+    view = replace(told_of(database), waiting_commit=commit(2), waiting_for="It comes from a fork.", next_act=APPROVE)
+    monkeypatch.setattr("revieee.cli.show.view_of", lambda *_, **__: view)
+    words = " ".join(run("show", "acme/shop#1").output.split())
+    assert f"waiting {commit(2)} waits for approval. It comes from a fork. next Someone" in words.replace("\n", " ")
+
+
+def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(MemoryEngine):
+        async def logs(self, *_: object, **__: object) -> AsyncIterator[bytes]:
+            yield b"a line\n"
+            raise KeyboardInterrupt
+
+    database.open()
+    record(database, facts())
+    database.run_here(partial(go_live, held=lease(database)))
+    monkeypatch.setattr("revieee.cli.logs.load_engine", lambda *_: Interrupted(World()))
+    ended = run("logs", "--follow", "acme/shop#1", "--service", "web")
+    assert (ended.exit_code, ended.output) == (0, "a line\n")
+    assert run("logs", "acme/shop#1").exit_code == 1
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", "acme/shop#1"), ("--help",)])
+def test_what_cannot_be_written_is_told_in_one_line(database: Database, arguments: tuple[str, ...]) -> None:
+    database.open()
+    record(database, facts())
+    command = (sys.executable, "-c", "from revieee.cli import main; main()", *arguments)
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith(b"revieee: The output could not be written: No space left on device.\n")
+    assert b"Traceback" not in ended.stderr
 
 
 def test_a_name_of_another_form_is_wrong_usage(database: Database) -> None:

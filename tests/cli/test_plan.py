@@ -1,10 +1,16 @@
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from revieee.cli.plan import plan
+from support.waiting import eventually
 
 COMPOSE = """
 services:
@@ -54,6 +60,42 @@ def test_it_is_values_too(checkout: Path) -> None:
     assert value["urls"] == {"web": "http://shop-pr-1.localhost:8080"}
     assert value["when"]["drafts"] is False
     assert value["faults"] == []
+
+
+@pytest.fixture
+def endless_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git that never ends; gives the folder for what is temporary."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "bin" / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    return scratch
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_asked_to_end_leaves_nothing_behind(
+    checkout: Path, endless_git: Path, number: signal.Signals
+) -> None:
+    command = (sys.executable, "-c", "from revieee.cli import main; main()", "plan", str(checkout))
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        assert eventually(lambda: list(endless_git.iterdir()))
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 128 + number
+    assert not list(endless_git.iterdir())
+
+
+def test_what_takes_long_is_said_on_a_terminal(checkout: Path, endless_git: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = (sys.executable, "-c", "from revieee.cli import main; main()", "plan", str(checkout))
+    with subprocess.Popen(command, stderr=theirs) as process:
+        assert f"Reading the files of {checkout} …".encode() in os.read(ours, 1000)
+        process.terminate()
+    os.close(ours)
+    os.close(theirs)
+    assert not list(endless_git.iterdir())
 
 
 def test_what_is_refused_ends_with_one(checkout: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from revieee.cli import main, wish
+from revieee.model.lifecycle import Act
 from revieee.store import environments, leases
 from revieee.store.database import Database
 from support.storing import facts, record
@@ -47,6 +48,23 @@ def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
     said = CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait"])
     assert said.stderr.count("`revieee serve` does not run") == 1
     assert CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait", "--json"]).stderr == ""
+
+
+@pytest.mark.parametrize("command", ["deploy", "destroy"])
+def test_ctrl_c_stops_following_only_and_says_so(
+    command: str, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del database
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", interrupted)
+    monkeypatch.setattr(wish, "next_act", lambda _: Act.BUILD)
+    ended = CliRunner().invoke(main, [command, "acme/shop#1"])
+    assert ended.exit_code == 130
+    assert ended.stderr.endswith("\nNot followed any further; it goes on without you.\n")
+    assert "Aborted" not in ended.output
 
 
 def test_one_that_is_busy_is_not_said_to_be_absent(database: Database) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from revieee.model.tree import Kind
 from revieee.ports import Refused
+from revieee.sources import snapshot as taking
 from revieee.sources.git import snapshot
 from sources.conftest import run
 
@@ -120,6 +121,29 @@ def test_filters_of_the_repository_do_not_run(checkout: Path, tmp_path: Path) ->
     with snapshot(checkout) as tree:
         assert tree.read("Dockerfile") == b"FROM changed\n"
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_of_too_many_files_is_refused(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking, "MOST_FILES", 1)
+    (checkout / "Dockerfile").write_text("FROM changed\n")
+    with snapshot(checkout):
+        pass  # what the repository has already does not count
+    (checkout / "new").write_text("")
+    with pytest.raises(Refused, match="holds more than 1 files that no commit has"), snapshot(checkout):
+        pass
+
+
+def test_one_of_too_large_files_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "disk").open("wb") as file:
+        file.truncate(taking.MOST_BYTES + 1)
+    with pytest.raises(Refused, match="holds more than 4 GiB"), snapshot(tmp_path):
+        pass
+
+
+def test_one_that_cannot_be_looked_through_in_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taking, "_PATIENCE", 0.0)
+    with pytest.raises(Refused, match="than can be looked through in 0 s"), snapshot(tmp_path):
+        pass
 
 
 def test_no_such_folder(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """The command line: a table of commands, each loaded when it is asked for."""
 
 import importlib
+from typing import Any
 
 import click
 
 from revieee import __version__
+from revieee.cli.errors import written
 
 COMMANDS = {
     "serve": "revieee.cli.serve",
@@ -38,6 +40,11 @@ class _Table(click.Group):
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name]), name)
         return command
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- click's form
+        """Run one command, the help among them."""
+        with written():
+            return super().main(*args, **kwargs)
+
 
 @click.group(cls=_Table, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="revieee")
@@ -45,5 +52,6 @@ def main() -> None:
     """Review apps, in-house: every pull request has its own running copy, at its own URL.
 
     Settings come from environment variables REVIEEE_… and from revieee.toml in this folder (docs/settings.md).
-    An environment is named owner/repository#12. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+    An environment is named owner/repository#12. Exit codes: 0 done, 1 refused or failed, 2 wrong usage,
+    130 no longer followed (Ctrl-C).
     """

@@ -48,7 +48,11 @@ def logs(environment: str, *, service: str | None, build: bool, tail: int, follo
             instance=database.instance(), environment=found.id, incarnation=found.incarnation, name=str(found.name)
         )
         engine = load_engine(settings, placement.instance)
-        asyncio.run(_services(engine, placement, keys, form))
+        try:
+            asyncio.run(_services(engine, placement, keys, form))
+        except KeyboardInterrupt:  # how following ends
+            if not follow:
+                raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

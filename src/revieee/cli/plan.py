@@ -1,7 +1,10 @@
 """``revieee plan``: what a checkout would become, without GitHub and without Docker."""
 
+import contextlib
 import json
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -29,6 +32,8 @@ from revieee.sources.git import snapshot
 _WAITS = {Condition.STARTED: "started", Condition.HEALTHY: "healthy", Condition.COMPLETED: "completed"}
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 _KIBI = 1024
+_SOON = 1.0
+"""Seconds after which somebody at a terminal wants to know why nothing comes."""
 
 
 @click.command()
@@ -54,7 +59,7 @@ def plan(folder: Path, branch: str | None, number: int, *, as_json: bool) -> Non
         base_url=policy.base_url,
     )
     try:
-        with snapshot(folder) as tree:
+        with _patiently(folder), snapshot(folder) as tree:
             manifest = read(tree, context, policy.limits)
             manifest = replace(manifest, notices=(*manifest.notices, *_dockerfiles(tree, manifest)))
     except ManifestError as error:
@@ -64,6 +69,27 @@ def plan(folder: Path, branch: str | None, number: int, *, as_json: bool) -> Non
         click.echo(json.dumps(_value(manifest, context), indent=2))
     else:
         _print(manifest, context)
+
+
+@contextlib.contextmanager
+def _patiently(folder: Path) -> Iterator[None]:
+    """Say on a terminal what takes long, and clean up also when asked to end."""
+    words = f"Reading the files of {printable(str(folder))} …"
+    slow = threading.Timer(_SOON, click.echo, (words,), {"err": True})
+    slow.daemon = True
+    if sys.stderr.isatty():
+        slow.start()
+    before = {one: signal.signal(one, _end) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        slow.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _dockerfiles(tree: Tree, manifest: Manifest) -> tuple[Notice, ...]:

@@ -78,7 +78,8 @@ def _print(view: View) -> None:
         rows.add_row("took", f"{view.duration:.1f} s")
     for service in view.services:
         rows.add_row(Text(service.name), Text(f"{service.words}  {service.url or ''}".rstrip()))
-    for name, words in (("reason", view.reason), ("next", view.next_act)):
+    waiting = f"{view.waiting_commit} waits for approval. {view.waiting_for}".strip() if view.waiting_commit else ""
+    for name, words in (("reason", view.reason), ("waiting", waiting), ("next", view.next_act)):
         if words:
             rows.add_row(name, Text(words))
     for notice in view.notices:

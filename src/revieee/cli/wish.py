@@ -24,6 +24,8 @@ from revieee.wiring import load_engine
 _LOOK = 0.3
 _PATIENCE = 20.0
 """Seconds without any change after which we say so, if no control plane runs."""
+_INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
 
 wait_option = click.option("--wait/--no-wait", default=True, help="Follow it to its end (Ctrl-C stops following only).")
 json_option = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
@@ -139,6 +141,15 @@ def _approved(found: Environment, trust: Trust, commit: str | None, now: float) 
 
 
 def _follow(settings: Settings, database: Database, environment: int, *, wait: bool, quiet: bool) -> View:
+    """Follow a wish to its end; Ctrl-C ends this command only, which it says."""
+    try:
+        return _to_its_end(settings, database, environment, wait=wait, quiet=quiet)
+    except KeyboardInterrupt:
+        click.echo("\nNot followed any further; it goes on without you.", err=True)
+        raise SystemExit(_INTERRUPTED) from None
+
+
+def _to_its_end(settings: Settings, database: Database, environment: int, *, wait: bool, quiet: bool) -> View:
     """Print each change of the view, and what it waits for meanwhile, until nothing more is to happen."""
     shown, since, warned = "", time.monotonic(), False
     while True:

@@ -68,6 +68,8 @@ class Limits:
     pids: int = 1024
     start_timeout: float = 600.0
     hook_timeout: float = 1800.0
+    farewell: float = 120.0
+    """Seconds that a ``destroy`` hook may take, and what it needs to start: a close wins."""
     mounted_bytes: int = 10_000_000
     """All mounted files of a stack together."""
 

@@ -96,15 +96,17 @@ def _removal(environment: Environment) -> _Told | None:
 
 def _unwanted(environment: Environment) -> _Told | None:
     newest = environment.newest
-    if environment.wanted and environment.excluded and newest:
-        return _Told(State.NONE, "No environment for this pull request.", newest.reason)
-    if environment.wanted:
+    excluded = environment.excluded and newest
+    if environment.wanted and not excluded:
         return None
-    if environment.waits and not environment.repository_removed:
-        return _Told(State.NONE, "This pull request waits for approval.", environment.wanted_reason, APPROVE)
-    if environment.facts.open and not environment.repository_removed:
-        return _Told(State.NONE, "No environment for this pull request.", environment.wanted_reason)
-    return _Told(State.GONE, "The environment is gone: observed absent.", environment.wanted_reason)
+    # A removal leaves behind how the ``destroy`` hook failed.
+    reason = newest.reason if environment.wanted and newest else environment.wanted_reason
+    reason = f"{reason} {environment.waiting_for}".strip()
+    if environment.waits and not environment.wanted and not environment.repository_removed:
+        return _Told(State.NONE, "This pull request waits for approval.", reason, APPROVE)
+    if environment.wanted or (environment.facts.open and not environment.repository_removed):
+        return _Told(State.NONE, "No environment for this pull request.", reason)
+    return _Told(State.GONE, "The environment is gone: observed absent.", reason)
 
 
 def _failed(environment: Environment) -> _Told | None:

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,12 @@ from revieee.ports import Refused
 from revieee.sources.tree import GitTree, Root
 
 _DEPTH = 5
+MOST_FILES = 100_000
+"""Files that a folder may hold beside those that its repository has already."""
+MOST_BYTES = 4 * 2**30
+"""What they may hold together: a copy of them is made."""
+_PATIENCE = 60.0
+"""Seconds that naming them may take: in a folder like ``/`` that has no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def snapshot(folder: Path) -> Iterator[GitTree]:
         folder: its root; becomes the tree's root.
 
     Raises:
-        Refused: there is no such folder, or it cannot be read.
+        Refused: there is no such folder, it cannot be read, or it holds too much to be a checkout.
     """
     if not folder.is_dir():
         raise Refused(f"{folder} is no folder.")
@@ -59,10 +65,17 @@ def _taken(folder: Path, scratches: ExitStack, depth: int) -> tuple[Root, dict[s
         if theirs.index.exists():
             shutil.copyfile(theirs.index, index)
     places = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
+    new = ("ls-files", "--others", "--modified", "--exclude-standard", "-z")
+    try:
+        names = _run(folder, *new, git_dir=git_dir, places=places, settings=borrowed, timeout=_PATIENCE)
+    except Refused:
+        if not index.exists():
+            raise
+        index.unlink()  # an index of a kind that cannot stand alone (split): read all files then
+        names = _run(folder, *new, git_dir=git_dir, places=places, settings=borrowed, timeout=_PATIENCE)
+    _bounded(folder, names)
     add = ("add", "--all", "--ignore-errors", "--", ".")
-    if _status(folder, *add, git_dir=git_dir, places=places, settings=borrowed) not in (0, 1):
-        index.unlink(missing_ok=True)  # an index of a kind that cannot stand alone (split): read all files then
-        _run(folder, *add, git_dir=git_dir, places=places, settings=borrowed)
+    _run(folder, *add, git_dir=git_dir, places=places, settings=borrowed)
     tree = _run(folder, "write-tree", "--missing-ok", git_dir=git_dir, places=places).decode().strip()
     modules: dict[str, Root] = {}
     listing = _run(folder, "ls-files", "--stage", "-z", git_dir=git_dir, places=places)
@@ -71,6 +84,25 @@ def _taken(folder: Path, scratches: ExitStack, depth: int) -> tuple[Root, dict[s
             root, below = _taken(folder / path, scratches, depth + 1)
             modules |= {path: root} | {f"{path}/{name}": one for name, one in below.items()}
     return Root(git_dir, tree), modules
+
+
+def _bounded(folder: Path, names: bytes) -> None:
+    """Refuse to copy more than a checkout has."""
+    found = names.split(b"\0")[:-1]
+    if len(found) > MOST_FILES:
+        raise _too_much(folder, f"holds more than {MOST_FILES:,} files that no commit has")
+    size = 0
+    for name in found:
+        with suppress(OSError):  # removed, or not to be read: git leaves it out as well
+            size += (folder / os.fsdecode(name)).lstat().st_size
+    if size > MOST_BYTES:
+        raise _too_much(folder, f"holds more than {MOST_BYTES // 2**30} GiB in files that no commit has")
+
+
+def _too_much(folder: Path, words: str) -> Refused:
+    return Refused(
+        f"{folder} {words}. Name the folder of a checkout, or let `.gitignore` leave out what is none of it."
+    )
 
 
 def _links(listing: bytes) -> Iterator[str]:
@@ -94,30 +126,28 @@ def _repository(folder: Path) -> _Repository | None:
     return _Repository(objects=objects, index=place / "index", excluded=common / "info" / "exclude")
 
 
-def _status(
-    folder: Path,
-    *arguments: str,
-    git_dir: Path | None = None,
-    places: Mapping[str, str] | None = None,
-    settings: Mapping[str, str] | None = None,
-) -> int:
-    command = git(*arguments, git_dir=git_dir, environment=places, settings=settings)
-    return subprocess.run(
-        command.arguments, env=dict(command.environment), cwd=folder, capture_output=True, check=False
-    ).returncode
-
-
 def _run(
     folder: Path,
     *arguments: str,
     git_dir: Path | None = None,
     places: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
+    timeout: float | None = None,
 ) -> bytes:
-    command = git(*arguments, git_dir=git_dir, environment=places, settings=settings)
-    ended = subprocess.run(
-        command.arguments, env=dict(command.environment), cwd=folder, capture_output=True, check=False
-    )
+    command = git(*arguments, git_dir=git_dir, environment=places, settings=settings, timeout=timeout)
+    try:
+        ended = subprocess.run(
+            command.arguments,
+            env=dict(command.environment),
+            cwd=folder,
+            capture_output=True,
+            check=False,
+            timeout=command.timeout,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _too_much(folder, f"holds more than can be looked through in {error.timeout:g} s") from error
+    if ended.returncode < 0:
+        raise Refused(f"{folder} could not be read: git was ended by signal {-ended.returncode}.")
     if ended.returncode not in (0, 1):  # 1: `add` left out what it could not read
         words = ended.stderr.decode(errors="replace").strip()
         raise Refused(f"{folder} cannot be read: {words}")

@@ -218,13 +218,14 @@ def move_subnet(session: Session, lease: Lease, slot: int) -> int | None:
     return before
 
 
-def end_all(session: Session, lease: Lease, *, now: float) -> None:
-    """End all releases of an environment that is being removed."""
+def end_all(session: Session, lease: Lease, *, now: float, farewell: str = "") -> None:
+    """End all releases of an environment that is being removed; the live one with how its ``destroy`` hook failed."""
     environment = guard(session, lease)
     going = session.scalars(
         select(ReleaseRow).where(ReleaseRow.environment_id == environment.id, ReleaseRow.phase != Phase.ENDED.value)
     )
     for row in going:
+        row.reason = farewell[:REASON] if row.phase == Phase.LIVE.value else row.reason
         row.phase, row.phase_since, row.ended_at = Phase.ENDED.value, now, now
         row.verdict = Verdict.REMOVED.value
 
@@ -232,20 +233,34 @@ def end_all(session: Session, lease: Lease, *, now: float) -> None:
 def removed(session: Session, lease: Lease, *, now: float) -> int | None:
     """Write down that the environment was observed absent; the next one is a new incarnation.
 
+    How its ``destroy`` hook failed is told from now on, unless a new one is wanted already.
+
     Returns:
         The place of its subnet, which rests from now on.
     """
     environment = guard(session, lease)
     end_all(session, lease, now=now)
-    slot = environment.slot
+    found, slot = environment_of(session, environment), environment.slot
+    farewell = "" if found.wanted and not found.excluded else _farewell(session, environment)
     environment.removing_since = environment.slot = None
     environment.placed = environment.created_hook = False
     environment.incarnation += 1
-    environment.attempts, environment.waiting_for = 0, ""
+    environment.attempts, environment.waiting_for = 0, farewell
     environment.crashes = environment.crashed_at = None
     _touch(environment)
     places.wake(session, now=now)
     return slot
+
+
+def _farewell(session: Session, environment: EnvironmentRow) -> str:
+    """Give how the ``destroy`` hook of this incarnation failed: the reason of the last one that had been live."""
+    were_live = select(ReleaseRow.reason).where(
+        ReleaseRow.environment_id == environment.id,
+        ReleaseRow.incarnation == environment.incarnation,
+        ReleaseRow.verdict == Verdict.REMOVED.value,
+        ReleaseRow.live_at.is_not(None),
+    )
+    return session.scalar(were_live.order_by(ReleaseRow.id.desc()).limit(1)) or ""
 
 
 def forget(session: Session, *, before: float) -> None:

@@ -80,7 +80,33 @@ def test_what_is_over_the_limit_is_lowered_with_a_notice() -> None:
     assert manifest.stack.service("web").limits.memory == most.memory
     assert manifest.stack.hooks.create is not None
     assert manifest.stack.hooks.create.timeout == most.hook_timeout
-    assert [notice.line for notice in manifest.notices if notice.file == "revieee.yml"] == [1, 2, 3]
+    said = [(notice.line, notice.words) for notice in manifest.notices if notice.file == "revieee.yml"]
+    allows = "the most that this Revieee allows."
+    assert said == [
+        (1, f"The limit of memory is lowered to 2,147,483,648 bytes, {allows}"),
+        (2, f"`start_timeout` is lowered to 600 s, {allows}"),
+        (3, f"Hook `create`: `timeout` is lowered to 1,800 s, {allows}"),
+    ]
+
+
+def test_a_destroy_hook_has_two_minutes_at_most() -> None:
+    long = reading(with_manifest("hooks: {destroy: {command: x, timeout: 99h}}"))
+    assert long.stack.hooks.destroy is not None
+    assert long.stack.hooks.destroy.timeout == 120
+    assert [one.words.partition(",")[0] for one in long.notices if one.file == "revieee.yml"] == [
+        "Hook `destroy`: `timeout` is lowered to 120 s"
+    ]
+    unset = reading(with_manifest("hooks: {destroy: x}"))
+    assert unset.stack.hooks.destroy is not None
+    assert unset.stack.hooks.destroy.timeout == 120
+    assert not [one for one in unset.notices if one.file == "revieee.yml"]
+
+
+@pytest.mark.parametrize("cpus", ["1e9", "1000000000000000"])
+def test_any_number_of_cpus_is_lowered_to_the_limit(cpus: str) -> None:
+    manifest = reading(with_manifest(f"limits: {{cpus: {cpus}}}"))
+    assert manifest.stack.service("web").limits.cpus == Limits().cpus
+    assert "The limit of CPUs is lowered to 2, the most" in " ".join(map(str, manifest.notices))
 
 
 def test_hooks_in_all_forms() -> None:
@@ -95,8 +121,22 @@ hooks:
     assert hooks == Hooks(
         create=Hook(service="web", command=("bin/setup", "--force")),
         deploy=Hook(service="api", command=("/bin/sh", "-c", "migrate && seed"), timeout=300),
-        destroy=Hook(service="web", command=("/bin/sh", "-c", "echo $HOME")),
+        destroy=Hook(service="web", command=("/bin/sh", "-c", "echo $HOME"), timeout=120),
     )
+
+
+def test_a_hook_that_means_its_container_s_variable_is_told_how_to_write_it() -> None:
+    text = "env: {A: $NOWHERE}\nhooks: {create: 'psql $DB_URL', deploy: {command: [echo, $X]}, destroy: $$Y}"
+    said = [str(one) for one in reading(with_manifest(text)).notices if one.file == "revieee.yml"]
+    plain, mend = (
+        "is not set, so nothing stands in its place.",
+        "for the one that the container has, or set it in `.env`",
+    )
+    assert said == [
+        f"revieee.yml:1: The variable `NOWHERE` {plain} Set it in `.env`, or write `${{NOWHERE:-default}}`.",
+        f"revieee.yml:2: The variable `DB_URL` {plain} Write `$$DB_URL` {mend}, or write `${{DB_URL:-default}}`.",
+        f"revieee.yml:2: The variable `X` {plain} Write `$$X` {mend}, or write `${{X:-default}}`.",
+    ]
 
 
 def test_build_instead_of_compose() -> None:
@@ -136,7 +176,12 @@ def test_when() -> None:
         ("health: {timeout: 2h}", "at most 60s"),
         ("health: [/a]", "must be a path"),
         ("limits: {memory: lots}", "like `512m`"),
-        ("limits: {cpus: -1}", "a number above 0"),
+        ("limits: {cpus: -1}", "a number of 0.01 or more"),
+        ("limits: {cpus: 0.0000000001}", "a number of 0.01 or more"),
+        ("limits: {cpus: 1e-99}", "a number of 0.01 or more"),
+        ("limits: {pids: few}", "`pids` must be a whole number of -1 or more, not `few`."),
+        ("start_timeout: 0s", "`start_timeout` must be longer than 0 s."),
+        ("hooks: {create: {command: x, timeout: 0}}", "Hook `create`: `timeout` must be longer than 0 s."),
         ("env: text", "`env` must be a mapping"),
         ("start_timeout: soon", "must be a time like"),
         ("when: {labels: {a: b}}", "must be a list"),

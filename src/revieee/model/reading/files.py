@@ -25,6 +25,8 @@ class Scope:
     ours: AnyMapping[str, str]
     guess_urls: bool = False
     """While it is not known yet which services get a URL."""
+    commands: bool = False
+    """What they are filled in to are commands, in which a container's shell may fill in more."""
     guessed: set[str] = field(default_factory=set)
     """The URLs that were asked for and only guessed."""
 
@@ -178,11 +180,9 @@ class Reading:
             return node
 
         def unset(name: str) -> None:
-            self.notice(
-                node.at,
-                f"The variable `{name}` is not set, so nothing stands in its place. "
-                f"Set it in `.env`, or write `${{{name}:-default}}`.",
-            )
+            mend = f"et it in `.env`, or write `${{{name}:-default}}`."
+            mend = f"Write `$${name}` for the one that the container has, or s{mend}" if scope.commands else f"S{mend}"
+            self.notice(node.at, f"The variable `{name}` is not set, so nothing stands in its place. {mend}")
 
         try:
             text = Interpolation(scope.get, unset, self.budget)(node.text)

@@ -1,7 +1,7 @@
 """``revieee.yml``: what its keys say, as values. What it says of services is laid over them in :mod:`.assemble`."""
 
 from collections.abc import Mapping as AnyMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from revieee.model.manifest import When
 from revieee.model.reading import schema
@@ -11,7 +11,7 @@ from revieee.model.reading.compose.limits import limits_of, lowered
 from revieee.model.reading.files import Reading, Scope
 from revieee.model.reading.findings import Place, nearest, quote
 from revieee.model.reading.patterns import LONGEST, MOST
-from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence
+from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence, mapping
 from revieee.model.stack import Build, Exposure, Probe, ServiceLimits
 
 _SHELL = ("/bin/sh", "-c")
@@ -58,16 +58,12 @@ class Wishes:
 def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
     """Read ``revieee.yml``; None (and faults) where it is no mapping."""
     node = reading.yaml(Place(path), path, "", "The manifest")
-    root = reading.values.mapping(None if node is None else reading.interpolate(node, scope), "The manifest")
+    root = reading.values.mapping(None if node is None else _filled_in(reading, node, scope), "The manifest")
     if root is None:
         return None
     _known(reading, root, schema.ROOT, "The manifest")
     if root.get("compose") is not None and root.get("build") is not None:
         reading.fault(root.entries["build"].at, "`build` and `compose` are both there. Keep one of them.")
-    timeout = root.get("start_timeout")
-    seconds = reading.values.duration(timeout, "`start_timeout`", bare_seconds=True)
-    if timeout is not None:
-        seconds = lowered(reading, timeout, seconds, reading.limits.start_timeout, "`start_timeout` (seconds)")
     return Wishes(
         at=root.at,
         compose=_paths(reading, root.get("compose")),
@@ -78,9 +74,31 @@ def read_wishes(reading: Reading, path: str, scope: Scope) -> Wishes | None:
         overlay=_overlay(reading, root, scope),
         services=_services(reading, root.get("services"), scope),
         hooks=_hooks(reading, root.get("hooks")),
-        start_timeout=seconds,
+        start_timeout=_timeout(reading, root.get("start_timeout"), reading.limits.start_timeout, "`start_timeout`"),
         when=_when(reading, root.get("when")),
     )
+
+
+def _filled_in(reading: Reading, node: Node, scope: Scope) -> Node:
+    """Fill variables in; what is not set in a hook's command may have been meant for the container's shell."""
+    if not isinstance(node, Mapping) or "hooks" not in node.entries:
+        return reading.interpolate(node, scope)
+    hooks = node.entries["hooks"]
+    filled = Entry(hooks.at, reading.interpolate(hooks.value, replace(scope, commands=True)))
+    rest = {key: entry for key, entry in node.entries.items() if key != "hooks"}
+    others = reading.values.mapping(reading.interpolate(mapping(node.at, rest, node.action), scope), "The manifest")
+    return mapping(node.at, {**(others.entries if others else {}), "hooks": filled}, node.action)
+
+
+def _timeout(reading: Reading, node: Node | None, most: float, what: str) -> float | None:
+    """Read how long something may take."""
+    seconds = reading.values.duration(node, what, bare_seconds=True)
+    if node is None or seconds is None:
+        return None
+    if seconds <= 0:
+        reading.fault(node.at, f"{what} must be longer than 0 s.")
+        return None
+    return lowered(reading, node, seconds, most, what, " s")
 
 
 def _known(reading: Reading, node: Mapping | None, keys: AnyMapping[str, schema.Key], what: str) -> None:
@@ -189,29 +207,28 @@ def _hooks(reading: Reading, node: Node | None) -> dict[str, WantedHook]:
     _known(reading, hooks, schema.HOOKS, "`hooks`")
     found: dict[str, WantedHook] = {}
     for name, entry in hooks.entries.items() if hooks else ():
-        if name in schema.HOOKS and (hook := _hook(reading, entry.value, entry.at, f"Hook `{name}`")):
+        if name in schema.HOOKS and (hook := _hook(reading, entry, name)):
             found[name] = hook
     return found
 
 
-def _hook(reading: Reading, node: Node, at: Place, what: str) -> WantedHook | None:
+def _hook(reading: Reading, entry: Entry, name: str) -> WantedHook | None:
+    node, what = entry.value, f"Hook `{name}`"
+    most = reading.limits.farewell if name == "destroy" else reading.limits.hook_timeout
     service: str | None = None
     timeout: float | None = None
     command_node: Node | None = node
     if isinstance(node, Mapping):
         _known(reading, node, schema.HOOK, what)
         service = reading.values.text(node.get("service"), f"{what}: `service`")
-        command_node, timeout_node = node.get("command"), node.get("timeout")
-        timeout = reading.values.duration(timeout_node, f"{what}: `timeout`", bare_seconds=True)
-        if timeout_node is not None:
-            most = reading.limits.hook_timeout
-            timeout = lowered(reading, timeout_node, timeout, most, f"{what}: `timeout` (seconds)")
+        command_node = node.get("command")
+        timeout = _timeout(reading, node.get("timeout"), most, f"{what}: `timeout`")
     found = reading.values.texts(command_node, what)
     if not found or not found[0]:
-        reading.fault(at, f"{what} has no command. Write the command after it, or remove it.")
+        reading.fault(entry.at, f"{what} has no command. Write the command after it, or remove it.")
         return None
     command = (*_SHELL, *found) if isinstance(command_node, Scalar) else found
-    return WantedHook(at, service, command, timeout or min(600.0, reading.limits.hook_timeout))
+    return WantedHook(entry.at, service, command, timeout or min(600.0, most))
 
 
 def _when(reading: Reading, node: Node | None) -> When:

@@ -57,7 +57,7 @@ HOOKS: Mapping[str, Key] = {
 HOOK: Mapping[str, Key] = {
     "service": Key("name", "Whose image, variables and volumes it runs with: the main service's, unless set."),
     "command": Key("text or list", "A text is run by `/bin/sh -c`, a list as it is."),
-    "timeout": Key("time", "10 minutes unless set, 30 at most."),
+    "timeout": Key("time", "10 minutes unless set, 30 at most; of `destroy` 2, set or not."),
 }
 
 HEALTH: Mapping[str, Key] = {

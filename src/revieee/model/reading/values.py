@@ -10,6 +10,7 @@ from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 _SIZE = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_DECIMAL = re.compile(r"[0-9.]{1,30}(?:[eE][+-]?[0-9]{1,2})?")
 _DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ns|us|µs|ms|s|m|h))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", re.ASCII)
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -79,28 +80,29 @@ class Values:
         self.fault(node.at, f"{what} must be `true` or `false`, not {quote(text)}.")
         return None
 
-    def whole(self, node: Node | None, what: str, *, least: int = 0, most: int = 2**63) -> int | None:
-        """Read a whole number."""
+    def whole(self, node: Node | None, what: str, *, least: int = 0, most: int | None = None) -> int | None:
+        """Read a whole number, of 18 digits at most."""
         text = self.text(node, what)
         if node is None or text is None:
             return None
-        if re.fullmatch(r"-?[0-9]{1,18}", text) and least <= int(text) <= most:
+        if re.fullmatch(r"-?[0-9]{1,18}", text) and least <= int(text) <= (int(text) if most is None else most):
             return int(text)
-        self.fault(node.at, f"{what} must be a whole number from {least} to {most}, not {quote(text)}.")
+        bounds = f"of {least} or more" if most is None else f"from {least} to {most}"
+        self.fault(node.at, f"{what} must be a whole number {bounds}, not {quote(text)}.")
         return None
 
-    def decimal(self, node: Node | None, what: str) -> float | None:
-        """Read a positive number."""
+    def decimal(self, node: Node | None, what: str, *, least: float) -> float | None:
+        """Read a number, also one like ``1e3``."""
         text = self.text(node, what)
         if node is None or text is None:
             return None
         try:
-            number = Decimal(text) if re.fullmatch(r"[0-9.]{1,12}", text) else Decimal(0)
+            number = float(Decimal(text) if _DECIMAL.fullmatch(text) else 0)
         except InvalidOperation:
-            number = Decimal(0)
-        if number > 0:
-            return float(number)
-        self.fault(node.at, f"{what} must be a number above 0, not {quote(text)}.")
+            number = 0.0
+        if number >= least:
+            return number
+        self.fault(node.at, f"{what} must be a number of {least:g} or more, like `0.5`, not {quote(text)}.")
         return None
 
     def size(self, node: Node | None, what: str) -> int | None:

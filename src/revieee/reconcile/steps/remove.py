@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 HOOK_ATTEMPTS = 3
 """How often removal waits for an engine that cannot run the ``destroy`` hook now."""
-FAREWELL = 120.0
-"""Seconds that a ``destroy`` hook may take, and what it needs to start, whatever their author allows: a close wins."""
 AGAIN = 0.5
 """Seconds until what is still there is looked at again."""
 
@@ -32,10 +30,9 @@ async def remove(turn: Turn) -> Step:
         await turn.write(lambda session: releases.start_removal(session, turn.lease, now=turn.now))
     await routing.forget(turn)
     live = environment.live
-    if live is not None:
-        await _destroy_hook(turn, live)
+    failed = await _destroy_hook(turn, live) if live else ""
     # From here on nothing of it is live, so that a crash does not run the hook again, nor the tick mend anything.
-    await turn.write(lambda session: releases.end_all(session, turn.lease, now=turn.now))
+    await turn.write(lambda session: releases.end_all(session, turn.lease, now=turn.now, farewell=failed))
     placement = turn.placement(live)
     await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
     left = (await parts.engine.observe_all(parts.instance)).get(environment.id, Presence())
@@ -61,29 +58,39 @@ def _write(session: Session, turn: Turn) -> None:
         environments.rest_slot(session, slot, now=turn.now)
 
 
-async def _destroy_hook(turn: Turn, live: Release) -> None:
-    """Run the ``destroy`` hook once, also when a crash comes between; whatever it comes to, removal goes on."""
+async def _destroy_hook(turn: Turn, live: Release) -> str:
+    """Run the ``destroy`` hook once, also when a crash comes between; whatever it comes to, removal goes on.
+
+    Returns:
+        How it failed, for people; empty where it did not.
+    """
     hook = next((one for one in live.stack.hooks if one.name.startswith("hook-destroy-")), None) if live.stack else None
     if hook is None or live.stack is None:
-        return
+        return ""
     others = named(turn.environment, without=live) - live.keys
     if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
         await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
-    short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, FAREWELL)))
-    stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, FAREWELL))
+    most = turn.parts.policy.limits.farewell
+    short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, most)))
+    stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, most))
     words = f"Its destroy hook runs first, for at most {short.hook.timeout:.0f} s."
     await turn.write(lambda session: releases.wait(session, turn.lease, words))
     try:
         ending = await run_hook(turn, live, stack, short)
-        if ending is not None:
-            log.warning("%s: %s", turn.environment.name, ending.reason)
+        failed = ending.reason if ending else ""
     except StaleLease:
         raise
     except PortError as error:
         if isinstance(error, RetryLater) and turn.environment.attempts < HOOK_ATTEMPTS:
             raise
-        log.warning("%s: the destroy hook could not run: %s", turn.environment.name, error)
-    await turn.write(lambda session: releases.wait(session, turn.lease, ""))
+        failed = str(error)
+    if failed and not failed.startswith("The destroy hook"):  # what it needs did not start, or the engine refused
+        failed = f"The destroy hook could not run: {failed}"
+    failed = turn.masked(failed)
+    if failed:
+        log.warning("%s: %s", turn.environment.name, failed)
+    await turn.write(lambda session: releases.wait(session, turn.lease, failed))
+    return failed
 
 
 def _words(left: Presence) -> str:

@@ -34,11 +34,18 @@ _RESTARTS: AnyMapping[str, Restart] = {
 }
 
 
-def lowered(reading: Reading, node: Node, value: _Number | None, most: _Number, what: str) -> _Number | None:
+_LEAST_CPUS = 0.01
+"""The kernel's least share; what rounds to nothing would be no limit at all."""
+
+
+def lowered(
+    reading: Reading, node: Node, value: _Number | None, most: _Number, what: str, unit: str = ""
+) -> _Number | None:
     """Give a limit, lowered to the policy's where it is higher; a notice says so."""
     if value is None or value <= most:
         return value
-    reading.notice(node.at, f"{what} is lowered to {most:,}, the most that this Revieee allows.")
+    number = f"{most:,}".removesuffix(".0")
+    reading.notice(node.at, f"{what} is lowered to {number}{unit}, the most that this Revieee allows.")
     return most
 
 
@@ -46,11 +53,13 @@ def limits_of(reading: Reading, node: Mapping) -> ServiceLimits:
     """Read ``memory``, ``cpus`` and ``pids``."""
     values, most = reading.values, reading.limits
     memory, cpus, pids = node.get("memory"), node.get("cpus"), node.get("pids")
-    pids_value = values.whole(pids, "`pids`", least=-1)
+    bytes_value, pids_value = values.size(memory, "`memory`"), values.whole(pids, "`pids`", least=-1)
+    pids_value = pids_value if pids_value and pids_value > 0 else None
+    cpus_value = values.decimal(cpus, "`cpus`", least=_LEAST_CPUS)
     return ServiceLimits(
-        memory=lowered(reading, node, values.size(memory, "`memory`") or None, most.memory, "The limit of memory"),
-        cpus=lowered(reading, node, values.decimal(cpus, "`cpus`"), most.cpus, "The limit of CPUs"),
-        pids=lowered(reading, node, pids_value if (pids_value or 0) > 0 else None, most.pids, "The limit of processes"),
+        memory=lowered(reading, node, bytes_value or None, most.memory, "The limit of memory", " bytes"),
+        cpus=lowered(reading, node, cpus_value, most.cpus, "The limit of CPUs"),
+        pids=lowered(reading, node, pids_value, most.pids, "The limit of processes"),
     )
 
 
