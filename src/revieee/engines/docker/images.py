@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
 from revieee.engines.docker.calls import ABSENT, CONFLICT
 from revieee.engines.docker.names import INSTANCE
-from revieee.model.image import Image, read_image
+from revieee.model.image import Image, bears, read_image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
@@ -41,9 +41,9 @@ async def have(
         Refused: there is none, it cannot be pulled, it was built for an environment, or declares too much.
     """
     _check(reference, options.registries)
-    if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
+    if pinned is not None and not refresh and (found := await find(client, pinned)) is not None:
         return _fit(read_image(found, reference))
-    found = await _find(client, reference)
+    found = await find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
     if built_here(options.instance, reference):
@@ -53,7 +53,7 @@ async def have(
     if found is None and pulling is not None:
         await pulling()
     problem = await _pull(client, reference)
-    pulled = await _find(client, reference)
+    pulled = await find(client, reference)
     if pulled is None and out_of_room(problem):
         raise RetryLater(f"The image {reference} cannot be pulled: {problem}")
     if pulled is None:
@@ -90,19 +90,24 @@ async def remove(client: DockerClient, image: Json, *, force: bool = False) -> N
                 raise
 
 
-async def forget(client: DockerClient, image_id: str) -> None:
-    """Remove a pulled image, unless anything uses it."""
-    if (found := await _find(client, image_id)) is not None:
+async def forget(client: DockerClient, image: str) -> None:
+    """Remove a pulled image, by id or name, unless anything uses it."""
+    if (found := await find(client, image)) is not None:
         await remove(client, found)
 
 
-async def _find(client: DockerClient, name: str) -> Json:
+async def find(client: DockerClient, image: str) -> Json:
+    """Give what the engine says of an image, by its whole id or by a name that it bears; None where there is none.
+
+    The engine itself would also take the first digits of an id, which are legal names: anybody's image, without one.
+    """
     try:
-        return await client.call("GET", "images", name, "json")
+        found = await client.call("GET", "images", image, "json")
     except DockerAnswered as error:
         if error.status == ABSENT:
             return None
         raise
+    return found if _ID.fullmatch(image) or bears(found, image) else None
 
 
 def _check(reference: str, registries: Collection[str]) -> None:
