@@ -8,7 +8,11 @@ import pytest
 
 from revieee.clients.docker import DockerClient
 from revieee.engines.docker import images
+from revieee.model.image import Image
+from revieee.model.policy import EngineOptions
+from revieee.ports import NotPulled, Refused
 from support.docker import BaseImages, docker
+from support.registry import FINAL, PASSING, registry
 
 
 @pytest.fixture
@@ -50,3 +54,30 @@ async def test_an_image_is_found_by_its_name_however_it_looks(client: DockerClie
     for reference in (name, f"{name}:latest", f"library/{name}"):
         assert (await images.find(client, reference))["Id"] == named
     assert await images.find(client, f"{name}:other") is None
+
+
+async def pulled(client: DockerClient, host: str) -> Image:
+    options = EngineOptions(instance="test", registries=(host,))
+    return await images.have(client, f"{host}/acme/{uuid4().hex}:1", options=options, pinned=None, refresh=False)
+
+
+@pytest.mark.parametrize("how", PASSING)
+async def test_a_registry_that_is_away_is_waited_for(client: DockerClient, how: str) -> None:
+    async with registry(PASSING[how]) as host:
+        with pytest.raises(
+            NotPulled, match=rf"^The image {host}/acme/\w+:1 cannot be pulled now: .+ tried again.$"
+        ) as told:
+            await pulled(client, host)
+    assert told.value.delay is None, "as patiently as with anything that fails again and again"
+
+
+async def test_so_is_one_that_takes_no_connection(client: DockerClient) -> None:
+    with pytest.raises(NotPulled, match="connection refused"):
+        await pulled(client, "localhost:1")
+
+
+@pytest.mark.parametrize("how", FINAL)
+async def test_a_registry_that_says_no_is_believed(client: DockerClient, how: str) -> None:
+    async with registry(FINAL[how]) as host:
+        with pytest.raises(Refused, match=rf"^The image {host}/acme/\w+:1 cannot be pulled: "):
+            await pulled(client, host)

@@ -4,13 +4,14 @@ import re
 from collections.abc import Collection, Mapping
 
 from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
-from revieee.engines.docker.calls import ABSENT, CONFLICT
+from revieee.clients.pulls import pointless
+from revieee.engines.docker.calls import ABSENT, BROKEN, CONFLICT
 from revieee.engines.docker.names import INSTANCE
 from revieee.model.image import Image, bears, read_image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
-from revieee.ports import Announce, Refused, RetryLater
+from revieee.ports import Announce, NotPulled, PortError, Refused
 
 _MOST_REFERENCE = 512
 _PATIENCE = 300.0
@@ -38,7 +39,8 @@ async def have(
     """Find an image on the engine, or pull it. One that was built here is asked of no registry: it would hear its name.
 
     Raises:
-        Refused: there is none, it cannot be pulled, it was built for an environment, or declares too much.
+        Refused: there is none, it may not be pulled, it was built for an environment, or declares too much.
+        NotPulled: it cannot be pulled now.
     """
     _check(reference, options.registries)
     if pinned is not None and not refresh and (found := await find(client, pinned)) is not None:
@@ -54,10 +56,8 @@ async def have(
         await pulling()
     problem = await _pull(client, reference)
     pulled = await find(client, reference)
-    if pulled is None and out_of_room(problem):
-        raise RetryLater(f"The image {reference} cannot be pulled: {problem}")
     if pulled is None:
-        raise Refused(f"The image {reference} cannot be pulled: {problem or 'the engine does not have it afterwards'}")
+        raise problem or Refused(f"The image {reference} cannot be pulled: the engine does not have it afterwards")
     old = found is not None and found["Id"] == pulled["Id"]
     if _labels(pulled).get(INSTANCE):
         await remove(client, pulled)
@@ -119,8 +119,8 @@ def _check(reference: str, registries: Collection[str]) -> None:
         raise Refused(words)
 
 
-async def _pull(client: DockerClient, reference: str) -> str:
-    """Pull an image and give what went wrong, or nothing."""
+async def _pull(client: DockerClient, reference: str) -> PortError | None:
+    """Pull an image and give what went wrong."""
     query = {"fromImage": reference}
     if "@" not in reference and ":" not in reference.rpartition("/")[2]:
         query["tag"] = "latest"
@@ -128,10 +128,16 @@ async def _pull(client: DockerClient, reference: str) -> str:
         async with client.stream("POST", "images", "create", query=query, patience=_PATIENCE) as pieces:
             async for line in lines(pieces):
                 if "error" in line:
-                    return str(line["error"])
+                    return _not_pulled(reference, str(line["error"]), BROKEN)
     except DockerAnswered as error:
-        return error.message
-    return ""
+        return _not_pulled(reference, error.message, error.status)
+    return None
+
+
+def _not_pulled(reference: str, words: str, status: int) -> PortError:
+    if out_of_room(words) or not pointless(words, status):
+        return NotPulled(f"The image {reference} cannot be pulled now: {words}. It is tried again.")
+    return Refused(f"The image {reference} cannot be pulled: {words}")
 
 
 def _labels(body: Json) -> Mapping[str, str]:
