@@ -60,6 +60,7 @@ _EVENTS = {
     "router": 3,
     "lose": 4,
     "end": 4,
+    "prune": 8,
 }
 
 
@@ -203,6 +204,17 @@ class Schedule:
 
     async def end(self) -> None:
         self.hand("end")
+
+    async def prune(self) -> None:
+        """Remove an image that no container uses, as people do to make room."""
+        unused = (
+            "SELECT name FROM things WHERE kind = 'image' AND name NOT IN (SELECT image FROM containers) ORDER BY name"
+        )
+        rows = self.around.world.read(unused)
+        if rows:
+            image = self.chance.choice(rows)["name"]
+            self.around.world.lose_image(image)
+            self.note(f"by hand: prune {image[:20]}")
 
     def hand(self, what: str) -> None:
         """Remove or kill a container behind everybody's back."""

@@ -10,8 +10,9 @@ from revieee.engines.docker.names import INSTANCE
 from revieee.model.image import Image, bears, read_image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
+from revieee.model.resolve import Task
 from revieee.model.tags import built_here
-from revieee.ports import Announce, NotPulled, PortError, Refused
+from revieee.ports import Announce, ImageGone, NotPulled, PortError, Refused
 
 _MOST_REFERENCE = 512
 _PATIENCE = 300.0
@@ -108,6 +109,18 @@ async def find(client: DockerClient, image: str) -> Json:
             return None
         raise
     return found if _ID.fullmatch(image) or bears(found, image) else None
+
+
+async def missing(client: DockerClient, task: Task, error: DockerAnswered) -> PortError:
+    """Say why the engine has nothing to make a container of: the image is gone, or no fit one.
+
+    Args:
+        client: of the engine.
+        task: whose container was to be made.
+        error: what the engine answered; also where the image is for another platform.
+    """
+    words = f"The image of service {task.service.name} ({task.image.reference}) is not there: {error}"
+    return (ImageGone if await find(client, task.image.id) is None else Refused)(words)
 
 
 def _check(reference: str, registries: Collection[str]) -> None:

@@ -17,6 +17,7 @@ from revieee.ports import (
     Capabilities,
     Fault,
     Finding,
+    ImageGone,
     Observed,
     Placement,
     Presence,
@@ -27,6 +28,8 @@ from revieee.ports import (
 )
 
 _ID = "sha256:"
+_BUILT = "revieee-"
+"""The names of built images begin with it (:mod:`revieee.model.tags`)."""
 _HOOK = Behaviour(exits=0)
 _SERVICE = Behaviour()
 
@@ -48,8 +51,10 @@ class _Scope:
         return next(iter(self.world.read("SELECT * FROM containers WHERE name = ?", self.name(key))), None)
 
     def create(self, task: Task, key: str, *, script: str, address: str | None) -> None:
-        """Make a container."""
+        """Make a container, unless its image is not there."""
         place, world = self.placement, self.world
+        if not world.has_image(task.image.id) and self.find(key) is None:
+            raise ImageGone(f"The image of service {task.service.name} ({task.image.reference}) is not there.")
         query = (
             "INSERT OR IGNORE INTO containers (name, instance, environment, key, service, release, image, script,"
             " address, status, exposed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'created', ?)"
@@ -121,10 +126,12 @@ class MemoryEngine:
             behaviour = self.world.behaviour(reference) or _SERVICE
             if not refresh and (found := self._pinned(pinned, reference, behaviour)) is not None:
                 return found
+            if reference.startswith(_BUILT):
+                raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
             if not behaviour.pullable:
                 raise Refused(f"The image {reference} cannot be pulled: there is none.")
             digest = f"{_ID}{hashlib.sha256(reference.encode()).hexdigest()}"
-            new = not self.world.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", digest)
+            new = not self.world.has_image(digest)
             if new and pulling is not None:
                 await pulling()
             if new:
@@ -133,8 +140,7 @@ class MemoryEngine:
 
     def _pinned(self, pinned: str | None, reference: str, behaviour: Behaviour) -> Image | None:
         """Give the image that was used before, if it is still there."""
-        there = pinned and self.world.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", pinned)
-        if not pinned or not there:
+        if not pinned or not self.world.has_image(pinned):
             return None
         return Image(id=pinned, reference=reference, ports=behaviour.ports, volumes=behaviour.volumes)
 

@@ -133,6 +133,14 @@ class World:
         query = "INSERT OR REPLACE INTO things (kind, name, instance, environment, reference) VALUES (?, ?, ?, ?, ?)"
         self.write(query, "image", image_id, instance, environment, reference)
 
+    def has_image(self, image_id: str) -> bool:
+        """Tell whether an image is there, whoever's."""
+        return bool(self.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", image_id))
+
+    def lose_image(self, image_id: str) -> None:
+        """Take an image away behind our back, as ``docker rmi -f`` does."""
+        self.write("DELETE FROM things WHERE kind = 'image' AND name = ?", image_id)
+
     def end(self, environment: int, key: str, exit_code: int = 137) -> None:
         """End a container from outside, as ``docker kill`` does."""
         query = "UPDATE containers SET status = 'exited', exit_code = ? WHERE environment = ? AND key = ?"

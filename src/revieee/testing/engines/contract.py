@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from revieee.model.stack import Condition, Dependency, VolumeMount
-from revieee.ports import NotPulled, Observed, Presence, Refused, ServiceState
+from revieee.ports import ImageGone, NotPulled, Observed, Presence, Refused, ServiceState
 from revieee.testing.engines.lab import STARTED, Lab, Role, addresses
 
 _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
@@ -249,6 +249,21 @@ class EngineContract:
             expect("such-image" in str(error), f"it is named: {error}")
         else:
             raise AssertionError("an image that cannot be pulled is refused, or tried again")
+
+    async def test_an_image_that_is_gone_is_told_as_such(self, lab: Lab) -> None:
+        """So that whoever asks can have it again."""
+        place = lab.place(1)
+        stack = await lab.resolve([lab.play("web", Role.RUNS)], place=place)
+        lost = replace(stack.tasks[0], image=replace(stack.tasks[0].image, id=f"sha256:{'0' * 64}"))
+        hook = lab.hook(replace(stack, tasks=(lost,)), "web", Role.COMPLETES, place=place)
+        given = replace(stack, tasks=(lost,), addresses=addresses(place, stack.keys | {hook.name}))
+        for doing in (lab.engine.apply(place, given), lab.engine.run(place, given, hook)):
+            try:
+                await doing
+            except ImageGone as error:
+                expect("web" in str(error), f"the service is named: {error}")
+            else:
+                raise AssertionError("nothing can be made of it")
 
     async def test_events_hint_at_changes(self, lab: Lab) -> None:
         """What happens to an environment's tasks gives a hint with its id."""
