@@ -1,5 +1,6 @@
 """Pulled images: pinned for the environments that use them, ours to forget when nobody does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from revieee.model.image import Image
@@ -124,6 +125,19 @@ def test_what_is_pinned_is_removed_by_nobody(database: Database) -> None:
     database.run_here(lambda session: images.unpin(session, first))
     assert put(database, second, Image(id="sha256:a", reference="postgres:16"))
     assert claim(database, first) is None
+
+
+def test_of_pinning_and_removing_at_once_only_one_is_done(database: Database) -> None:
+    first, second = many(database, 2)
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(20):
+            image = Image(id=f"sha256:{number}", reference=f"postgres:{number}", pulled=True)
+            put(database, first, image)
+            database.run_here(lambda session: images.unpin(session, first))
+            held = threads.submit(put, database, second, replace(image, pulled=False))
+            claimed = threads.submit(claim, database, first)
+            assert held.result() is (claimed.result() is None)
+            forgotten(database, first, image.id)
 
 
 def test_a_name_whose_image_is_being_removed_is_pinned_by_nobody(database: Database) -> None:
