@@ -20,9 +20,9 @@ from revieee.model.view import View
 
 __all__ = [
     "AddressTaken", "Announce", "BuildRequest", "Builder", "Capabilities", "Clock", "Engine", "Fault", "Finding",
-    "Forge", "Hints", "Observed", "Placement", "PortError", "Posted", "Presence", "Refused", "ReportFault",
-    "ReportedInPart", "Reporter", "RetryLater", "RetryWithinTime", "Router", "ServiceState", "Severity", "Source",
-    "Superseded", "Write",
+    "Forge", "Hints", "ImageGone", "NotPulled", "Observed", "Placement", "PortError", "Posted", "Presence",
+    "Refused", "ReportFault", "ReportedInPart", "Reporter", "RetryLater", "RetryWithinTime", "Router",
+    "ServiceState", "Severity", "Source", "Superseded", "Write",
 ]  # fmt: skip
 
 Write = Callable[[bytes], Awaitable[None]]
@@ -44,6 +44,10 @@ class Refused(PortError):
         self.log = log
 
 
+class ImageGone(Refused):
+    """An image that the release was settled on is there no more: a new release of the same commit has it again."""
+
+
 class Superseded(PortError):
     """The commit is no longer there (a force-push): a newer one is on its way."""
 
@@ -58,6 +62,10 @@ class RetryLater(PortError):
 
 class RetryWithinTime(RetryLater):
     """Passing, or the author's doing, nobody can tell: tried again for as long as a start may take, then final."""
+
+
+class NotPulled(RetryLater):
+    """An image cannot be pulled now, and nothing of it is there: its registry is away, busy or slow."""
 
 
 class AddressTaken(RetryLater):
@@ -136,7 +144,7 @@ class Builder(Protocol):
 
         Raises:
             Refused: the Dockerfile failed, or went over the time or log limit; with the last lines of its output.
-            RetryLater: the engine is not there.
+            RetryLater: the engine is not there, or the registry of a base image is away.
         """
 
     async def tidy(self, *, urgent: bool = False) -> None:
@@ -188,6 +196,7 @@ class Engine(Protocol):
 
         Raises:
             Refused: there is no such image, or it may not be pulled.
+            NotPulled: its registry does not give it now.
         """
 
     async def apply(
@@ -205,13 +214,19 @@ class Engine(Protocol):
 
         Raises:
             Refused: a task cannot be made (the engine's reason in words).
+            ImageGone: because its image is not there any more.
         """
 
     async def stop(self, placement: Placement, stack: ResolvedStack, keys: Collection[str]) -> None:
         """Stop tasks, dependents first, within their grace period, keeping them (also: sleep)."""
 
     async def run(self, placement: Placement, stack: ResolvedStack, hook: ResolvedHook) -> Observed:
-        """Start a hook's container if it is not there, and tell how it is: starting, completed or failed."""
+        """Start a hook's container if it is not there, and tell how it is: starting, completed or failed.
+
+        Raises:
+            Refused: it cannot be made (the engine's reason in words).
+            ImageGone: because its image is not there any more.
+        """
 
     async def remove(self, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None) -> None:
         """Remove tasks and hooks by key; None removes the environment: containers, networks, volumes, images.

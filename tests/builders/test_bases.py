@@ -46,3 +46,23 @@ async def test_a_base_image_goes_when_a_newer_one_has_its_name(
     kept = docker("images", "--all", "--quiet", "--no-trunc", f"--filter=label=former={yard.instance}")
     assert kept == (former if named else "")
     assert docker("images", "--quiet", NOTHING)
+
+
+async def test_an_image_whose_id_begins_like_the_name_of_a_base_image_stays(
+    yard: Yard, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (yard.folder / "Dockerfile").write_text(f"FROM {yard.base}\nLABEL former={yard.instance}\n")
+    operators = docker("build", "--quiet", "--", str(yard.folder))
+    request.addfinalizer(lambda: docker("rmi", "--force", operators))
+    name = operators.removeprefix("sha256:")[:12]
+    client = tmp_path / "docker"  # the real one, but for pulls: no registry is here
+    client.write_text(f"""#!/bin/sh
+[ "$1" = pull ] || exec {docker_client()} "$@"
+exec {docker_client()} tag {yard.base} {name}
+""")
+    client.chmod(0o755)
+    request.addfinalizer(lambda: docker("rmi", f"{name}:latest"))
+
+    await yard.builder(clients=(str(client),)).build(yard.request(f"FROM {name}\nRUN true\n", refresh=True), yard.write)
+
+    assert docker("images", "--all", "--quiet", f"--filter=label=former={yard.instance}")

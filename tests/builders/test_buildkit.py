@@ -103,8 +103,8 @@ async def test_a_dockerfile_that_cannot_be_read(yard: Yard) -> None:
         await yard.build("FROM BASE\nRUM x\n")
 
 
-async def test_a_base_image_that_cannot_be_had(yard: Yard) -> None:
-    with pytest.raises(Refused, match=f"the base image {NOTHING} is not on this machine and could not be pulled"):
+async def test_a_base_image_whose_registry_takes_no_connection(yard: Yard) -> None:
+    with pytest.raises(RetryLater, match=f"the base image {NOTHING} is not on this machine and cannot be pulled now"):
         await yard.build(f"FROM {NOTHING}\n")
 
 

@@ -64,12 +64,22 @@ def test_a_build_that_ran_out_of_memory_says_so() -> None:
 
 
 def test_a_base_image_that_cannot_be_had_is_named() -> None:
-    output = f"#3 [internal] load metadata for {HUB}/library/nothing:1\n#3 ERROR: no such host\n".encode()
+    output = f"#3 [internal] load metadata for {HUB}/library/nothing:1\n#3 ERROR: {HUB}/library/nothing:1: not found\n"
 
-    error = refusal(DOCKERFILE, fed(output), "/")
+    error = refusal(DOCKERFILE, fed(output.encode()), "/")
 
     assert isinstance(error, Refused)
-    assert "the base image nothing:1 is not on this machine and could not be pulled: no such host" in str(error)
+    assert f"the base image nothing:1 is not on this machine and could not be pulled: {HUB}/lib" in str(error)
+
+
+@pytest.mark.parametrize("step", ["[internal] load metadata for {}", "[2/3] FROM {}", "[auth] {}:pull token for x"])
+def test_a_base_image_whose_registry_is_away_is_waited_for(step: str) -> None:
+    output = f"#3 {step.format('library/nothing')}\n#3 ERROR: failed to do request: dial tcp: no such host\n"
+
+    error = refusal(DOCKERFILE, fed(output.encode()), "/")
+
+    assert isinstance(error, RetryLater)
+    assert "cannot be pulled now: failed to do request: dial tcp: no such host. It is tried again." in str(error)
 
 
 def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line() -> None:

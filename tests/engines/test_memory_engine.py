@@ -11,12 +11,12 @@ import pytest
 from revieee.engines.memory import Act, Behaviour, Fault, MemoryEngine, World, create
 from revieee.model.image import Image
 from revieee.model.policy import EngineOptions
-from revieee.model.resolve import ResolvedStack, Task
+from revieee.model.resolve import ResolvedHook, ResolvedStack, Task
 from revieee.model.route import Endpoint
-from revieee.model.stack import Service
+from revieee.model.stack import Hook, Service
 from revieee.model.tags import image_tags
 from revieee.ports import Fault as PortFault
-from revieee.ports import Observed, Placement, Presence, Refused, RetryLater, ServiceState
+from revieee.ports import ImageGone, Observed, Placement, Presence, Refused, RetryLater, ServiceState
 
 IMAGE = Image(id="sha256:aa", reference="app")
 TASK = Task(key="web-1", service=Service(name="web", image="app"), image=IMAGE, port=8080)
@@ -32,13 +32,19 @@ class Clock:
         return self.time
 
 
+def stocked(world: World) -> World:
+    """A world that has the image."""
+    world.add_image("", 0, IMAGE.id, IMAGE.reference)
+    return world
+
+
 async def web(engine: MemoryEngine) -> Observed:
     return (await engine.apply(PLACE, STACK))["web-1"]
 
 
 async def test_a_slow_one_turns_healthy_when_its_time_has_come() -> None:
     clock = Clock()
-    world = World(now=clock)
+    world = stocked(World(now=clock))
     world.script("app", Behaviour(healthy_after=30.0, words="warming up"))
     engine = MemoryEngine(world)
     assert (await web(engine)).state is ServiceState.UNHEALTHY
@@ -49,13 +55,13 @@ async def test_a_slow_one_turns_healthy_when_its_time_has_come() -> None:
 
 
 async def test_a_real_server_can_stand_for_a_container() -> None:
-    world = World()
+    world = stocked(World())
     world.script("app", Behaviour(endpoint=("127.0.0.1", 4321)))
     assert (await web(MemoryEngine(world))).endpoint == Endpoint("127.0.0.1", 4321)
 
 
 async def test_faults_come_as_often_as_asked_before_or_after_the_work() -> None:
-    world = World()
+    world = stocked(World())
     engine = MemoryEngine(world)
     world.fail("apply")
     world.fail("apply", Fault(error="fault", words="broken"))
@@ -72,7 +78,7 @@ async def test_faults_come_as_often_as_asked_before_or_after_the_work() -> None:
 
 
 async def test_every_method_can_fail_until_mended() -> None:
-    world = World()
+    world = stocked(World())
     engine = MemoryEngine(world)
     world.fail("*", times=1000)
     for _ in range(3):
@@ -82,8 +88,21 @@ async def test_every_method_can_fail_until_mended() -> None:
     assert await engine.observe_all("demo") == {}
 
 
+async def test_nothing_is_made_of_an_image_that_is_gone() -> None:
+    world = stocked(World())
+    engine = MemoryEngine(world)
+    await web(engine)
+    world.lose_image(IMAGE.id)
+    assert (await web(engine)).state is ServiceState.HEALTHY, "what is there runs on"
+    world.lose(1, "web-1")
+    with pytest.raises(ImageGone, match="web"):
+        await web(engine)
+    with pytest.raises(ImageGone, match="web"):
+        await engine.run(PLACE, STACK, ResolvedHook(name="hook-x", task=TASK, hook=Hook(service="web", command=("x",))))
+
+
 async def test_hands_from_outside() -> None:
-    world = World()
+    world = stocked(World())
     engine = MemoryEngine(world)
     await web(engine)
     world.end(1, "web-1")
@@ -94,7 +113,7 @@ async def test_hands_from_outside() -> None:
 
 
 async def test_images_are_kept_while_something_uses_them() -> None:
-    world = World()
+    world = stocked(World())
     engine = MemoryEngine(world)
     for image in ("sha256:aa", "sha256:bb", "sha256:cc"):
         world.add_image("demo", 1, image)
@@ -137,7 +156,7 @@ async def test_nothing_that_was_done_is_lost_when_the_process_is_killed(tmp_path
 
 
 async def test_a_thousand_environments_are_listed_quickly() -> None:
-    world = World()
+    world = stocked(World())
     engine = MemoryEngine(world)
     began = time.process_time()
     for number in range(1, 1001):
@@ -154,7 +173,7 @@ async def test_a_thousand_environments_are_listed_quickly() -> None:
 
 async def test_two_processes_make_one_container(tmp_path: Path) -> None:
     path = str(tmp_path / "world")
-    engines = [MemoryEngine(World(path), owns_world=True) for _ in range(2)]
+    engines = [MemoryEngine(stocked(World(path)), owns_world=True) for _ in range(2)]
     await asyncio.gather(*(web(engine) for engine in engines))
     assert engines[0].world.acts("create") == [Act("create", 1, "web-1")]
     assert (await engines[1].observe_all("demo"))[1] != Presence()
@@ -165,7 +184,6 @@ async def test_two_processes_make_one_container(tmp_path: Path) -> None:
 async def test_an_image_that_was_built_here_and_is_gone_is_asked_of_no_registry() -> None:
     world = World()
     engine = MemoryEngine(world)
-    await engine.apply(PLACE, STACK)
     (tag,) = image_tags(PLACE.instance, "octo/cat", "main", "a" * 40, "web")
     with pytest.raises(Refused, match="was built here and is gone"):
         await engine.image(tag, pinned="sha256:bb")

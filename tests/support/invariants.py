@@ -132,6 +132,8 @@ def _there(around: Outside, environment: Environment, there: Presence) -> Iterat
             yield f"the newest release is {newest.phase} {newest.verdict}"
     if newest.verdict is Verdict.FAILED and not newest.reason:
         yield "it failed and no reason is told"
+    if newest.verdict is Verdict.FAILED and "is not there" in newest.reason:
+        yield f"it failed of an image that could be had again: {newest.reason}"
     needed = live.keys if live else frozenset()
     if there.keys != needed:
         yield f"the engine has {sorted(there.keys)}, the live release names {sorted(needed)}"

@@ -23,6 +23,7 @@ from revieee.store import environments, wishes
 from revieee.store.database import Database
 from revieee.testing.parts import MemoryBuilder, MemoryReporter, MemoryRouter, MemorySource
 from support.mortal import Fate, Whatever, fated, mortal
+from support.reconciling import storing
 from support.virtual import START, LoopClock, VirtualLoop
 
 PACE = Pace(tick=6.0, poll=3.0, lease=9.0, last_retry=20.0, steady=20.0, drain_limit=10.0, subnet_rest=30.0)
@@ -85,7 +86,8 @@ class Builder(MemoryBuilder):
 
     def __init__(self, world: World, instance: str) -> None:
         super().__init__()
-        self.world, self.instance = world, instance
+        self.instance = instance
+        self.store = storing(world, instance)
         self.seconds = 0.5
         self.asked = 0
         self.ended = 0
@@ -106,7 +108,6 @@ class Builder(MemoryBuilder):
             raise Refused("The Dockerfile failed at line 3.", log="the last line")
         image = await super().build(request, write)
         self.ended += not set(self.built) <= known
-        self.world.add_image(self.instance, request.environment, image.id, image.reference)
         return image
 
 

@@ -1,6 +1,7 @@
 """A control plane on stand-ins: real store, real reconciler, time that passes by itself."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,9 @@ from revieee.engines.memory import MemoryEngine, World
 from revieee.model.desire import desire
 from revieee.model.environment import Environment
 from revieee.model.facts import PullRequestFacts, RepositoryFacts
+from revieee.model.image import Image
 from revieee.model.policy import AdmissionPolicy, Policy
-from revieee.ports import Placement
+from revieee.ports import BuildRequest, Placement
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.parts import Bell, Parts
 from revieee.store import releases, wishes
@@ -122,6 +124,11 @@ class Plane:
         return {key.rpartition("-")[0] for presence in there.values() for key in presence.keys}
 
 
+def storing(world: World, instance: str) -> Callable[[BuildRequest, Image], None]:
+    """Label what is built and put it on the engine, as a builder does."""
+    return lambda request, image: world.add_image(instance, request.environment, image.id, image.reference)
+
+
 def plane(
     folder: Path, *, world: World | None = None, policy: Policy | None = None, builder: MemoryBuilder | None = None
 ) -> Plane:
@@ -130,6 +137,7 @@ def plane(
     world = world or World(now=clock.now)
     database = opened(folder, Database)
     source, builder, router = MemorySource(), builder or MemoryBuilder(), MemoryRouter()
+    builder.store = storing(world, database.instance())
     parts = Parts(
         instance=database.instance(),
         owner="test",

@@ -62,6 +62,7 @@ _EVENTS = {
     "end": 4,
     "restart": 3,
     "prune": 4,
+    "drop": 6,
 }
 
 
@@ -221,6 +222,17 @@ class Schedule:
             self.disturbed = True
             self.around.world.prune(environment, kinds)
             self.note(f"by hand: prune {environment} {kinds}")
+
+    async def drop(self) -> None:
+        """Remove an image that no container uses, as people do to make room."""
+        unused = (
+            "SELECT name FROM things WHERE kind = 'image' AND name NOT IN (SELECT image FROM containers) ORDER BY name"
+        )
+        rows = self.around.world.read(unused)
+        if rows:
+            image = self.chance.choice(rows)["name"]
+            self.around.world.lose_image(image)
+            self.note(f"by hand: drop {image[:20]}")
 
     def hand(self, what: str) -> None:
         """Remove or kill a container behind everybody's back."""

@@ -21,7 +21,7 @@ from revieee.builders.slots import Slots
 from revieee.clients.buildkit import Client, Order, build_command, find, pull_command
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError
 from revieee.clients.process import Ended, TimedOut, run, stream
-from revieee.model.image import Image, read_image
+from revieee.model.image import Image, bears, read_image
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
 from revieee.ports import BuildRequest, Fault, Finding, Refused, RetryLater, Severity, Write
@@ -107,7 +107,7 @@ class BuildKitBuilder:
         Raises:
             Refused: the Dockerfile failed, or went over the time or log limit; with the last lines of its output.
                 Or the image declares too much.
-            RetryLater: the engine is not there.
+            RetryLater: the engine is not there, or the registry of a base image is away.
             Fault: no docker client here can build.
         """
         async with self._queue.turn(request.cache_scope, request.environment, request.queued):
@@ -227,9 +227,10 @@ class BuildKitBuilder:
     async def _found(self, image: str) -> str:
         """Give the id of the image that has this name; nothing where the engine gives none."""
         try:
-            return str((await self._docker.call("GET", "images", image, "json"))["Id"])
+            found = await self._docker.call("GET", "images", image, "json")
         except DockerError:
             return ""
+        return str(found["Id"]) if bears(found, image) else ""
 
     async def _drop(self, former: str) -> None:
         """Remove an image whose name went to a newer one; it stays where it has another, or anything uses it."""

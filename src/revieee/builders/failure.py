@@ -6,6 +6,7 @@ import shutil
 from revieee.builders.dockerfile import Dockerfile
 from revieee.builders.progress import Progress, instruction, missing_image
 from revieee.clients.docker import DockerClient, DockerError, out_of_room
+from revieee.clients.pulls import pointless
 from revieee.ports import Fault, PortError, Refused, RetryLater
 
 _SHOWN = 300
@@ -55,11 +56,7 @@ def refusal(dockerfile: Dockerfile, progress: Progress, disk: str) -> PortError:
         return Refused(f"{dockerfile.name} could not be built: {reason}.{hint}", log=progress.tail)
     image = missing_image(step)
     if image is not None:
-        words = (
-            f"{dockerfile.name}: the base image {image} is not on this machine and could not be pulled: {reason}. "
-            "Check its name, and whether this machine may pull it."
-        )
-        return Refused(words, log=progress.tail)
+        return _unpulled(dockerfile, image, progress)
     if step.startswith(("exporting", "[internal]")):
         return Fault(f"The Docker engine could not finish the build of {dockerfile.name}: {step}: {reason}")
     told = instruction(step)
@@ -67,6 +64,16 @@ def refusal(dockerfile: Dockerfile, progress: Progress, disk: str) -> PortError:
     where = dockerfile.name if line is None else f"{dockerfile.name}:{line}"
     hint = " (137: killed, most likely over the memory limit of builds)" if reason.endswith("exit code: 137") else ""
     return Refused(f"{where}: {told[:_SHOWN]} failed: {reason}{hint}", log=progress.tail)
+
+
+def _unpulled(dockerfile: Dockerfile, image: str, progress: Progress) -> PortError:
+    """Say why a base image is not there: a registry that is away is waited for, one that says no is not."""
+    reason = progress.reason.strip()
+    what = f"{dockerfile.name}: the base image {image} is not on this machine and"
+    if not pointless(reason):
+        return RetryLater(f"{what} cannot be pulled now: {reason}. It is tried again.")
+    words = f"{what} could not be pulled: {reason}. Check its name, and whether this machine may pull it."
+    return Refused(words, log=progress.tail)
 
 
 def _nearly_full(disk: str) -> bool:

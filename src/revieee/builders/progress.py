@@ -13,6 +13,7 @@ _NUMBERED = re.compile(r"#(\d{1,6}) (.*)")
 _STAGE = re.compile(r"\[[^\]]*\] ")
 _NOISE = re.compile(r"#\d+ sha256:\S+|#\d+ \.\.\.|#\d+ (?:DONE|CACHED|CANCELED)\b.*|\s*")
 _IMAGE = re.compile(r"(?:\[internal\] load metadata for |(?:\[[^\]]*\] )?FROM )(\S+)")
+_TOKEN = re.compile(r"\[auth\] (\S+?):\S* token for ")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
@@ -71,7 +72,7 @@ class Progress:
 
 def missing_image(step: str) -> str | None:
     """Give the image whose fetching was this step, as its author wrote it, or None if the step was another."""
-    found = _IMAGE.match(step)
+    found = _IMAGE.match(step) or _TOKEN.match(step)
     if not found:
         return None
     return re.sub(r"^docker\.io/(?:library/)?", "", found[1])

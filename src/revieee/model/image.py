@@ -1,12 +1,16 @@
 """What is known of an image once it is built or pulled."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from revieee.model.registries import registry_of
 from revieee.model.stack import MOST_MOUNTS
 
 _NANO = 10**9
+_USUAL = re.compile(r"(?:index\.)?docker\.io/")
+"""The engine's usual registry, which it leaves out of names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,31 @@ def read_image(body: Mapping[str, Any], reference: str, *, pulled: bool = False)
         size=int(body.get("Size") or 0),
         pulled=pulled,
     )
+
+
+def bears(body: Mapping[str, Any], reference: str) -> bool:
+    """Tell whether an image has this very name; engines find one by the first digits of its id as well.
+
+    Args:
+        body: what the engine says of it (``GET /images/{name}/json``).
+        reference: a name, as its author wrote it.
+    """
+    name, _, digest = reference.partition("@")
+    name, _, tag = name.rpartition(":") if ":" in name.rpartition("/")[2] else (name, "", "latest")
+    repository = _familiar(name)
+    if digest:
+        return f"{repository}@{digest}" in (body.get("RepoDigests") or ())
+    return f"{repository}:{tag}" in (body.get("RepoTags") or ())
+
+
+def _familiar(repository: str) -> str:
+    """Give a repository's name as the engine lists it (``reference.FamiliarName`` of distribution)."""
+    usual = _USUAL.match(repository)
+    if registry_of(repository) and not usual:
+        return repository
+    path = repository[usual.end() :] if usual else repository
+    official = path.removeprefix("library/")
+    return path if "/" in official else official
 
 
 def _port(name: str) -> int | None:

@@ -15,13 +15,13 @@ from revieee.model.addresses import PoolExhausted
 from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
-from revieee.ports import Fault, PortError, Refused, RetryLater, RetryWithinTime, Superseded
+from revieee.ports import Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
 from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.room import waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
 from revieee.reconcile.tending import tended
-from revieee.store import leases, releases, secrets
+from revieee.store import leases, releases, secrets, wishes
 from revieee.store.leases import Lease, StaleLease
 from revieee.store.releases import Ending
 from revieee.store.secrets import Sealed
@@ -173,7 +173,12 @@ async def _do(turn: Turn, act: Act) -> Step:
         return await ACTS[act](turn)
     release = turn.environment.next
     assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
-    return await STEPS[act](turn, release)
+    try:
+        return await STEPS[act](turn, release)
+    except ImageGone as error:
+        log.warning("%s: %s: %s", turn.environment.name, act, error)
+        await turn.write(lambda session: wishes.ask_again(session, turn.lease))
+        return None
 
 
 def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:

@@ -12,6 +12,11 @@ from revieee.store.schema import MetaRow, PinRow, PulledRow
 _LONGEST = 255
 _PULLING = ""
 """In place of the id of an image that is being pulled."""
+_GOING = " going"
+"""In place of the name, or of the id, of an image that an environment removes on its own way out; no name has a space.
+
+Who removes an image claims it first, and who pins one looks for a claim: either may come first, never both at once.
+"""
 
 
 def pinned(session: Session, environment_id: int, reference: str, *, fresh_since: float) -> tuple[str | None, bool]:
@@ -39,35 +44,51 @@ def not_pulled(session: Session, environment_id: int, reference: str) -> None:
 
 
 def cut_off(session: Session, environment_id: int) -> Sequence[str]:
-    """Give the references of images whose pulling a crash cut off, so that no row names the image."""
-    mine = select(PinRow.reference).where(PinRow.environment_id == environment_id, PinRow.image_id == _PULLING)
-    others = select(PinRow.reference).where(PinRow.environment_id != environment_id)
+    """Claim the images whose pulling a crash cut off, so that no row names the image; gives their references."""
+    mine = select(PinRow).where(PinRow.environment_id == environment_id, PinRow.image_id.in_((_PULLING, _GOING)))
+    begun = session.scalars(mine.with_for_update()).all()
+    others = set(session.scalars(select(PinRow.reference).where(PinRow.environment_id != environment_id)))
     # A reference too long for its column is kept as a hash, which names no image.
-    return [one for one in session.scalars(mine.where(PinRow.reference.not_in(others))) if " " not in one]
+    ours = [
+        one for one in begun if one.image_id == _GOING or (one.reference not in others and " " not in one.reference)
+    ]
+    for one in ours:
+        one.image_id = _GOING
+    return [one.reference for one in ours]
 
 
-def pin(session: Session, environment_id: int, image: Image, *, refreshed: bool, now: float) -> None:
+def pin(session: Session, environment_id: int, image: Image, *, refreshed: bool, now: float) -> bool:
     """Note which image an environment uses for a reference.
 
     An older one stays pinned, since an older release may still run on it, until the environment goes.
+
+    Returns:
+        Whether it was noted: not while another environment removes the image. One that it removed just before is
+        noted all the same, so the engine is to be asked again after this.
     """
     key = environment_id, _key(image.reference), image.id
+    pulled = session.get(PulledRow, image.id, with_for_update=True)  # locked before anything is read, as in `claim`
+    named = select(PinRow).where(PinRow.reference == key[1], PinRow.image_id.in_((_PULLING, _GOING)))
+    begun = session.scalars(named.with_for_update()).all()
+    claims = select(PinRow.image_id).where(PinRow.reference == _GOING, PinRow.image_id == image.id)
+    if any(one.image_id == _GOING for one in begun) or session.scalar(claims) is not None:
+        return False
     row = session.get(PinRow, key)
     if row is None:
         session.add(PinRow(environment_id=key[0], reference=key[1], image_id=key[2], refreshed_at=now))
     elif refreshed:
         row.refreshed_at = now
     # Whoever's pulling was cut off, it is ours: nobody else can have pulled it.
-    begun = session.scalars(select(PinRow).where(PinRow.reference == key[1], PinRow.image_id == _PULLING)).all()
     for one in begun:
         session.delete(one)
-    if (image.pulled or begun) and session.get(PulledRow, image.id) is None:
+    if (image.pulled or begun) and pulled is None:
         session.add(PulledRow(image_id=image.id, pulled_at=now))
+    return True
 
 
 def unpin(session: Session, environment_id: int) -> None:
-    """Forget all pins of an environment that goes."""
-    session.execute(delete(PinRow).where(PinRow.environment_id == environment_id))
+    """Forget all pins of an environment that goes, but for what it claimed."""
+    session.execute(delete(PinRow).where(PinRow.environment_id == environment_id, PinRow.reference != _GOING))
 
 
 def unused(session: Session) -> Sequence[str]:
@@ -78,13 +99,24 @@ def unused(session: Session) -> Sequence[str]:
     ).all()
 
 
-def forgotten(session: Session, image_id: str) -> None:
-    """Note that the engine has forgotten an image; only then, so that a crash in between forgets nothing.
+def claim(session: Session, environment_id: int, *, now: float) -> str | None:
+    """Take one image that we pulled and no environment uses any more, to be removed by one that goes; gives its id.
 
-    One that is pinned was pulled again meanwhile, and stays ours.
+    Until that is done nobody else pins or removes it. One that was claimed before a crash is given again.
     """
-    pinned_again = select(PinRow.image_id).where(PinRow.image_id == image_id)
-    session.execute(delete(PulledRow).where(PulledRow.image_id == image_id, ~pinned_again.exists()))
+    session.execute(select(PulledRow.image_id).with_for_update()).all()  # locked before anything is read, as in `pin`
+    mine = select(PinRow.image_id).where(PinRow.environment_id == environment_id, PinRow.reference == _GOING)
+    claimed = session.scalar(mine.limit(1))
+    if claimed is None and (claimed := next(iter(unused(session)), None)) is not None:
+        session.add(PinRow(environment_id=environment_id, reference=_GOING, image_id=claimed, refreshed_at=now))
+    return claimed
+
+
+def forgotten(session: Session, environment_id: int, image_id: str) -> None:
+    """Note that the engine has forgotten a claimed image; only then, so that a crash in between forgets nothing."""
+    claims = (PinRow.environment_id == environment_id) & (PinRow.reference == _GOING)
+    session.execute(delete(PulledRow).where(PulledRow.image_id == image_id))
+    session.execute(delete(PinRow).where(claims, PinRow.image_id == image_id))
 
 
 def bases_stale(session: Session, scope: str, *, fresh_since: float, now: float) -> bool:

@@ -103,7 +103,7 @@ def deploy(session: Session, environment_id: int, decide: Decide, *, now: float)
 
 
 def ask_again(session: Session, lease: Lease) -> None:
-    """Ask for a new release of the same commit, because the live one cannot be kept as it is."""
+    """Ask for a new release of the same commit, because the live one, or one on its way, lacks what it needs."""
     row = guard(session, lease)
     row.nonce += 1
     row.inputs = inputs_of(KNOWN.validate_json(row.facts).facts, row.wanted_commit, row.nonce)

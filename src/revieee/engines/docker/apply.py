@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
 from revieee.clients.http_probe import probe
-from revieee.engines.docker import networks, render
+from revieee.engines.docker import images, networks, render
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import (
     ABSENT,
@@ -135,8 +135,7 @@ class Step:
             )
         except DockerAnswered as error:
             if error.status == ABSENT:
-                words = f"The image of service {task.service.name} ({task.image.reference}) is not there: {error}"
-                raise Refused(words) from error
+                raise await images.missing(self.client, task, error) from error
             if error.status == BAD_REQUEST:
                 raise Refused(f"Docker does not take service {task.service.name}: {error}") from error
             if error.status != CONFLICT:

@@ -5,6 +5,7 @@ runs, and that becomes an image of the environment's own.
 """
 
 from revieee.clients.docker import DockerAnswered, DockerClient
+from revieee.engines.docker import images
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import ABSENT, CONFLICT, inspect, unless_gone
 from revieee.engines.docker.names import Names
@@ -13,7 +14,11 @@ from revieee.ports import Placement
 
 
 async def filled(client: DockerClient, placement: Placement, task: Task) -> str:
-    """Have that image and give its id."""
+    """Have that image and give its id.
+
+    Raises:
+        ImageGone: the task's own is not there any more.
+    """
     names = Names(placement)
     tag = names.filled_image(task.key)
     try:
@@ -27,6 +32,8 @@ async def filled(client: DockerClient, placement: Placement, task: Task) -> str:
     try:
         await client.call("POST", "containers", "create", query={"name": name}, body=body)
     except DockerAnswered as error:
+        if error.status == ABSENT:
+            raise await images.missing(client, task, error) from error
         if error.status != CONFLICT:
             raise
     await client.call("PUT", "containers", name, "archive", query={"path": "/"}, body=pack(task.service.files))

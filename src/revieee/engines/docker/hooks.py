@@ -1,7 +1,7 @@
 """Hooks: containers with a name of their own that run once, so a second start is refused and the exit code stays."""
 
 from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
-from revieee.engines.docker import networks, render
+from revieee.engines.docker import images, networks, render
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import (
     ABSENT,
@@ -81,7 +81,9 @@ async def _create(
     try:
         await client.call("POST", "containers", "create", query=query, body=body)
     except DockerAnswered as error:
-        if error.status in {BAD_REQUEST, ABSENT}:
+        if error.status == ABSENT:
+            raise await images.missing(client, hook.task, error) from error
+        if error.status == BAD_REQUEST:
             raise Refused(f"Docker does not take the hook {hook.name}: {error}") from error
         if error.status != CONFLICT:
             raise

@@ -4,13 +4,15 @@ import re
 from collections.abc import Collection, Mapping
 
 from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
-from revieee.engines.docker.calls import ABSENT, CONFLICT
+from revieee.clients.pulls import pointless
+from revieee.engines.docker.calls import ABSENT, BROKEN, CONFLICT
 from revieee.engines.docker.names import INSTANCE
-from revieee.model.image import Image, read_image
+from revieee.model.image import Image, bears, read_image
 from revieee.model.policy import EngineOptions
 from revieee.model.registries import unreachable
+from revieee.model.resolve import Task
 from revieee.model.tags import built_here
-from revieee.ports import Announce, Refused, RetryLater
+from revieee.ports import Announce, ImageGone, NotPulled, PortError, Refused
 
 _MOST_REFERENCE = 512
 _PATIENCE = 300.0
@@ -38,12 +40,13 @@ async def have(
     """Find an image on the engine, or pull it. One that was built here is asked of no registry: it would hear its name.
 
     Raises:
-        Refused: there is none, it cannot be pulled, it was built for an environment, or declares too much.
+        Refused: there is none, it may not be pulled, it was built for an environment, or declares too much.
+        NotPulled: it cannot be pulled now.
     """
     _check(reference, options.registries)
-    if pinned is not None and not refresh and (found := await _find(client, pinned)) is not None:
+    if pinned is not None and not refresh and (found := await find(client, pinned)) is not None:
         return _fit(read_image(found, reference))
-    found = await _find(client, reference)
+    found = await find(client, reference)
     if found is not None and _labels(found).get(INSTANCE):
         raise Refused(f"The image {reference} was built for an environment; another one cannot run it.")
     if built_here(options.instance, reference):
@@ -53,11 +56,9 @@ async def have(
     if found is None and pulling is not None:
         await pulling()
     problem = await _pull(client, reference)
-    pulled = await _find(client, reference)
-    if pulled is None and out_of_room(problem):
-        raise RetryLater(f"The image {reference} cannot be pulled: {problem}")
+    pulled = await find(client, reference)
     if pulled is None:
-        raise Refused(f"The image {reference} cannot be pulled: {problem or 'the engine does not have it afterwards'}")
+        raise problem or Refused(f"The image {reference} cannot be pulled: the engine does not have it afterwards")
     old = found is not None and found["Id"] == pulled["Id"]
     if _labels(pulled).get(INSTANCE):
         await remove(client, pulled)
@@ -90,19 +91,36 @@ async def remove(client: DockerClient, image: Json, *, force: bool = False) -> N
                 raise
 
 
-async def forget(client: DockerClient, image_id: str) -> None:
-    """Remove a pulled image, unless anything uses it."""
-    if (found := await _find(client, image_id)) is not None:
+async def forget(client: DockerClient, image: str) -> None:
+    """Remove a pulled image, by id or name, unless anything uses it."""
+    if (found := await find(client, image)) is not None:
         await remove(client, found)
 
 
-async def _find(client: DockerClient, name: str) -> Json:
+async def find(client: DockerClient, image: str) -> Json:
+    """Give what the engine says of an image, by its whole id or by a name that it bears; None where there is none.
+
+    The engine itself would also take the first digits of an id, which are legal names: anybody's image, without one.
+    """
     try:
-        return await client.call("GET", "images", name, "json")
+        found = await client.call("GET", "images", image, "json")
     except DockerAnswered as error:
         if error.status == ABSENT:
             return None
         raise
+    return found if _ID.fullmatch(image) or bears(found, image) else None
+
+
+async def missing(client: DockerClient, task: Task, error: DockerAnswered) -> PortError:
+    """Say why the engine has nothing to make a container of: the image is gone, or no fit one.
+
+    Args:
+        client: of the engine.
+        task: whose container was to be made.
+        error: what the engine answered; also where the image is for another platform.
+    """
+    words = f"The image of service {task.service.name} ({task.image.reference}) is not there: {error}"
+    return (ImageGone if await find(client, task.image.id) is None else Refused)(words)
 
 
 def _check(reference: str, registries: Collection[str]) -> None:
@@ -114,8 +132,8 @@ def _check(reference: str, registries: Collection[str]) -> None:
         raise Refused(words)
 
 
-async def _pull(client: DockerClient, reference: str) -> str:
-    """Pull an image and give what went wrong, or nothing."""
+async def _pull(client: DockerClient, reference: str) -> PortError | None:
+    """Pull an image and give what went wrong."""
     query = {"fromImage": reference}
     if "@" not in reference and ":" not in reference.rpartition("/")[2]:
         query["tag"] = "latest"
@@ -123,10 +141,16 @@ async def _pull(client: DockerClient, reference: str) -> str:
         async with client.stream("POST", "images", "create", query=query, patience=_PATIENCE) as pieces:
             async for line in lines(pieces):
                 if "error" in line:
-                    return str(line["error"])
+                    return _not_pulled(reference, str(line["error"]), BROKEN)
     except DockerAnswered as error:
-        return error.message
-    return ""
+        return _not_pulled(reference, error.message, error.status)
+    return None
+
+
+def _not_pulled(reference: str, words: str, status: int) -> PortError:
+    if out_of_room(words) or not pointless(words, status):
+        return NotPulled(f"The image {reference} cannot be pulled now: {words}. It is tried again.")
+    return Refused(f"The image {reference} cannot be pulled: {words}")
 
 
 def _labels(body: Json) -> Mapping[str, str]:

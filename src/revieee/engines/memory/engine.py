@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from revieee.engines.memory.world import Behaviour, Row, World
+from revieee.engines.memory.world import Behaviour, Row, World, newer
 from revieee.engines.memory.world import Fault as WorldFault
 from revieee.model.image import Image
 from revieee.model.order import stop_waves, with_required
 from revieee.model.resolve import ResolvedHook, ResolvedStack, Task
 from revieee.model.route import Endpoint
-from revieee.model.tags import built_here
 from revieee.ports import (
     Announce,
     Capabilities,
     Fault,
     Finding,
+    ImageGone,
     Observed,
     Placement,
     Presence,
@@ -28,7 +28,8 @@ from revieee.ports import (
 )
 
 _ID = "sha256:"
-_INSTANCES = "SELECT DISTINCT instance FROM acts WHERE instance != ''"
+_BUILT = "revieee-"
+"""The names of built images begin with it (:mod:`revieee.model.tags`)."""
 _HOOK = Behaviour(exits=0)
 _SERVICE = Behaviour()
 
@@ -50,8 +51,10 @@ class _Scope:
         return next(iter(self.world.read("SELECT * FROM containers WHERE name = ?", self.name(key))), None)
 
     def create(self, task: Task, key: str, *, script: str, address: str | None) -> None:
-        """Make a container."""
+        """Make a container, unless its image is not there."""
         place, world = self.placement, self.world
+        if not world.has_image(task.image.id) and self.find(key) is None:
+            raise ImageGone(f"The image of service {task.service.name} ({task.image.reference}) is not there.")
         query = (
             "INSERT OR IGNORE INTO containers (name, instance, environment, key, service, release, image, script,"
             " address, status, exposed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'created', ?)"
@@ -123,12 +126,12 @@ class MemoryEngine:
             behaviour = self.world.behaviour(reference) or _SERVICE
             if not refresh and (found := self._pinned(pinned, reference, behaviour)) is not None:
                 return found
-            if any(built_here(row["instance"], reference) for row in self.world.read(_INSTANCES)):
+            if reference.startswith(_BUILT):
                 raise Refused(f"The image {reference} was built here and is gone; no registry has it.")
             if not behaviour.pullable:
                 raise Refused(f"The image {reference} cannot be pulled: there is none.")
             digest = f"{_ID}{hashlib.sha256(reference.encode()).hexdigest()}"
-            new = not self.world.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", digest)
+            new = not self.world.has_image(digest)
             if new and pulling is not None:
                 await pulling()
             if new:
@@ -137,8 +140,7 @@ class MemoryEngine:
 
     def _pinned(self, pinned: str | None, reference: str, behaviour: Behaviour) -> Image | None:
         """Give the image that was used before, if it is still there."""
-        there = pinned and self.world.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", pinned)
-        if not pinned or not there:
+        if not pinned or not self.world.has_image(pinned):
             return None
         return Image(id=pinned, reference=reference, ports=behaviour.ports, volumes=behaviour.volumes)
 
@@ -227,7 +229,7 @@ class MemoryEngine:
             for table in ("containers", "things"):
                 whose = f"FROM {table} WHERE instance = ? AND environment = ?"
                 for row in self.world.read(f"SELECT name, key {whose}", *place):
-                    if (keys is None or row["key"] in keys) and not _newer(row["name"], placement):
+                    if (keys is None or row["key"] in keys) and not newer(row["name"], placement):
                         self.world.write(f"DELETE {whose} AND name = ?", *place, row["name"])
                         if table == "containers":
                             self.world.note("remove", *place, row["key"])
@@ -388,12 +390,6 @@ def _presences(containers: Sequence[Row], things: Sequence[Row]) -> Mapping[int,
     return {
         whose: Presence(**{kind: frozenset(names) for kind, names in mine.items()}) for whose, mine in found.items()
     }
-
-
-def _newer(name: str, placement: Placement) -> bool:
-    """Whether it is of a later incarnation, of which who comes late removes nothing."""
-    of = name.removeprefix(f"{placement.instance}/{placement.environment}/").partition("/")[0]
-    return bool(placement.incarnation) and of.isdecimal() and int(of) > placement.incarnation
 
 
 def _error(fault: WorldFault) -> Exception:

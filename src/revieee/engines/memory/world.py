@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from revieee.ports import Placement
+
 Row: TypeAlias = Mapping[str, Any]  # what SQLite gives
 
 _TABLES = """
@@ -135,6 +137,14 @@ class World:
         query = "INSERT OR REPLACE INTO things (kind, name, instance, environment, reference) VALUES (?, ?, ?, ?, ?)"
         self.write(query, "image", image_id, instance, environment, reference)
 
+    def has_image(self, image_id: str) -> bool:
+        """Tell whether an image is there, whoever's."""
+        return bool(self.read("SELECT 1 FROM things WHERE kind = 'image' AND name = ?", image_id))
+
+    def lose_image(self, image_id: str) -> None:
+        """Take an image away behind our back, as ``docker rmi -f`` does."""
+        self.write("DELETE FROM things WHERE kind = 'image' AND name = ?", image_id)
+
     def end(self, environment: int, key: str, exit_code: int = 137) -> None:
         """End a container from outside, as ``docker kill`` does."""
         query = "UPDATE containers SET status = 'exited', exit_code = ? WHERE environment = ? AND key = ?"
@@ -193,3 +203,9 @@ class World:
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
+
+
+def newer(name: str, placement: Placement) -> bool:
+    """Whether it is of a later incarnation, of which who comes late removes nothing."""
+    of = name.removeprefix(f"{placement.instance}/{placement.environment}/").partition("/")[0]
+    return bool(placement.incarnation) and of.isdecimal() and int(of) > placement.incarnation

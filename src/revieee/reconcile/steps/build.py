@@ -19,11 +19,14 @@ from revieee.model.resolve import ResolvedHook, ResolvedStack, resolve
 from revieee.model.stack import Build, Service
 from revieee.model.tags import image_tags
 from revieee.model.tree import Tree
-from revieee.ports import BuildRequest, Refused
+from revieee.ports import BuildRequest, NotPulled, Refused, RetryLater
 from revieee.reconcile.output import Output
 from revieee.reconcile.parts import CHECKOUTS, Done, Step, Turn
 from revieee.reconcile.steps.drain import end_late
 from revieee.store import images, releases
+
+_SOON = 1.0
+"""Seconds until an image that is being removed is asked for again."""
 
 
 async def build(turn: Turn, release: Release) -> Step:
@@ -190,12 +193,15 @@ async def _pull(turn: Turn, service: Service) -> Image:
 
     try:
         image = await turn.parts.engine.image(reference, pinned=known, refresh=stale, pulling=pulling)
-    except Refused:
+    except (Refused, NotPulled):
         # It was not pulled: what has this name later is whoever's who brought it.
         await turn.write(lambda session: images.not_pulled(session, environment, reference))
         raise
     image = replace(image, reference=reference)
-    await turn.write(lambda session: images.pin(session, environment, image, refreshed=stale, now=now))
+    held = await turn.write(lambda session: images.pin(session, environment, image, refreshed=stale, now=now))
+    # An environment that went may have removed it after the engine found it, and before it was pinned.
+    if not held or (await turn.parts.engine.image(reference, pinned=image.id, pulling=pulling)).id != image.id:
+        raise RetryLater(f"The image {reference} was just removed, as nobody used it. It is had again.", delay=_SOON)
     return image
 
 

@@ -41,10 +41,10 @@ async def remove(turn: Turn) -> Step:
     for reference in await turn.write(lambda session: images.cut_off(session, environment.id)):
         await parts.engine.forget_image(reference)
     await turn.write(lambda session: images.unpin(session, environment.id))
-    for image in await turn.write(images.unused):
-        if image in await turn.write(images.unused):  # each takes a while, and another environment may use it by now
-            await parts.engine.forget_image(image)
-            await turn.write(partial(images.forgotten, image_id=image))
+    # One after the other: each takes a while, and another environment may use the next one by then.
+    while (image := await turn.write(lambda session: images.claim(session, environment.id, now=turn.now))) is not None:
+        await parts.engine.forget_image(image)
+        await turn.write(partial(images.forgotten, environment_id=environment.id, image_id=image))
     await turn.write(lambda session: _write(session, turn))
     parts.extras.pop(environment.id, None)
     parts.tended.pop(environment.id, None)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from revieee.model.stack import Condition, Dependency, VolumeMount
-from revieee.ports import Observed, Presence, Refused, ServiceState
+from revieee.ports import ImageGone, NotPulled, Observed, Presence, Refused, ServiceState
 from revieee.testing.engines.lab import STARTED, Lab, Role, addresses
 
 _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
@@ -252,17 +252,32 @@ class EngineContract:
         expect(first.age <= again.age < _PATIENCE, f"these are seconds since its start: {first.age}, {again.age}")
 
     async def test_images(self, lab: Lab) -> None:
-        """An image that is there is told; one that cannot be had is refused in words."""
+        """An image that is there is told; one that cannot be had is named, for good or while its registry is away."""
         image = await lab.engine.image(lab.play("web", Role.RUNS).image or "")
         expect(image.id, "an image has an id")
         same = await lab.engine.image(image.reference, pinned=image.id)
         expect(same.id == image.id, "a pinned one is used again")
         try:
             await lab.engine.image("localhost:1/no/such-image:1")
-        except Refused as refused:
-            expect("such-image" in str(refused), f"it is named: {refused}")
+        except (Refused, NotPulled) as error:
+            expect("such-image" in str(error), f"it is named: {error}")
         else:
-            raise AssertionError("an image that cannot be pulled is refused")
+            raise AssertionError("an image that cannot be pulled is refused, or tried again")
+
+    async def test_an_image_that_is_gone_is_told_as_such(self, lab: Lab) -> None:
+        """So that whoever asks can have it again."""
+        place = lab.place(1)
+        stack = await lab.resolve([lab.play("web", Role.RUNS)], place=place)
+        lost = replace(stack.tasks[0], image=replace(stack.tasks[0].image, id=f"sha256:{'0' * 64}"))
+        hook = lab.hook(replace(stack, tasks=(lost,)), "web", Role.COMPLETES, place=place)
+        given = replace(stack, tasks=(lost,), addresses=addresses(place, stack.keys | {hook.name}))
+        for doing in (lab.engine.apply(place, given), lab.engine.run(place, given, hook)):
+            try:
+                await doing
+            except ImageGone as error:
+                expect("web" in str(error), f"the service is named: {error}")
+            else:
+                raise AssertionError("nothing can be made of it")
 
     async def test_events_hint_at_changes(self, lab: Lab) -> None:
         """What happens to an environment's tasks gives a hint with its id."""
