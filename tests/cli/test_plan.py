@@ -66,7 +66,7 @@ def test_it_is_values_too(checkout: Path) -> None:
 def endless_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git that never ends; gives the folder for what is temporary."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nexec sleep 1000\n")
+    (tmp_path / "bin" / "git").write_text(f"#!/bin/sh\n: >'{tmp_path}/runs'\nexec sleep 1000\n")
     (tmp_path / "bin" / "git").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     scratch = tmp_path / "scratch"
@@ -81,7 +81,8 @@ def test_one_that_is_asked_to_end_leaves_nothing_behind(
 ) -> None:
     command = (sys.executable, "-c", "from revieee.cli import main; main()", "plan", str(checkout))
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
-        assert eventually(lambda: list(endless_git.iterdir()))
+        assert eventually((endless_git.parent / "runs").exists)
+        assert list(endless_git.iterdir())
         process.send_signal(number)
         assert process.wait(timeout=20) == 128 + number
     assert not list(endless_git.iterdir())
