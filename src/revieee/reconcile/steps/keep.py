@@ -38,7 +38,7 @@ async def keep(turn: Turn) -> Step:
         return Wait(seconds=float("inf"), words="")
     failed = [one for one in bad if one.state is ServiceState.FAILED]
     words = "; ".join(
-        f"service {live.stack.task(one.key).service.name} {_IS[one.state]}: {one.words or one.state}"
+        f"service {live.stack.task(one.key).service.name} {_IS[one.state]}: {turn.words_of(one) or one.state}"
         for one in bad
         if one.state in _IS
     )

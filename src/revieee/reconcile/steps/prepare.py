@@ -51,7 +51,7 @@ async def run_hook(
             return None
         words = ""
         if seen.state is ServiceState.FAILED:
-            words = seen.words or f"it ended with exit code {seen.exit_code}"
+            words = turn.words_of(seen) or f"it ended with exit code {seen.exit_code}"
         elif seen.age >= hook.hook.timeout:
             words = f"it took longer than {hook.hook.timeout:.0f} s"
         if words:
