@@ -134,7 +134,7 @@ def test_the_last_lines_of_a_long_one_hold_nothing_of_it(begin: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_however_a_stream_with_parts_is_cut_none_is_shown(data: st.DataObject) -> None:
-    flat = FORMS["base64"]
+    flat = FORMS["base64"].rstrip("=")[:-1]  # in the last letter what follows has a part
     at = st.integers(0, len(flat) - 48)
     part = st.builds(lambda start, size: flat[start : start + size], at, st.integers(48, 400))
     lines = part.map(lambda text: wrapped(text, 30, "#5 0.3 "))
