@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from revieee.model.reading.compose.table import NETWORK, NETWORK_OF_SERVICE, survey
 from revieee.model.reading.files import Reading
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Mapping
 
 HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
@@ -32,7 +32,7 @@ def read_aliases(reading: Reading, service: Mapping, declared: frozenset[str]) -
     found: list[str] = []
     for name, entry in networks.entries.items() if networks else ():
         if name not in declared:
-            words = f"The network {quote(name)} is not declared.{nearest(name, declared)} Add it under `networks:`."
+            words = f"The network {quote(name)} is not declared.{reading.nearest(name, declared)} Add it under `networks:`."
             reading.fault(entry.at, words)
         options = reading.values.mapping(entry.value, f"Network {quote(name)}")
         survey(reading, options, NETWORK_OF_SERVICE, f"Network {quote(name)}")
