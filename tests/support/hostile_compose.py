@@ -106,10 +106,10 @@ _OF_OTHER_WORDS = [
     ("volumes: ['v:/x/../sys/fs']", "nothing can be mounted at"),
     ("volumes: ['v:relative']", "must be an absolute path in the container"),
     ("volumes: ['undeclared:/x']", "The volume `undeclared` is not declared"),
-    ("volumes: ['leaving:/x', './leaving:/x']", "a link that leaves the repository"),
-    ("volumes: ['./deep/leaving/x:/x']", "is outside the repository"),
+    ("volumes: ['leaving:/x', './leaving:/x']", "'leaving' "),
+    ("volumes: ['./deep/leaving/x:/x']", "'deep/leaving/x' "),
     ("volumes: ['./module/x:/x']", "is in a submodule"),
-    ("extends: {file: leaving, service: web}", "a link that leaves the repository"),
+    ("extends: {file: leaving, service: web}", "'leaving' "),
 ]
 SERVICE_LINES = [*((line, f"`{line.partition(':')[0]}`") for line in _OF_THEIR_KEY), *_OF_OTHER_WORDS]
 """Lines of a service that would reach out, each with words of why it is refused."""
