@@ -101,6 +101,8 @@ class BuildRequest:
     """Is told the environment's place while it waits for its turn, and 0 when it waits no more."""
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """(name, value) of what steps may ask for (``RUN --mount=type=secret,id=<name>``); never build arguments."""
+    masked: tuple[str, ...] = field(default=(), repr=False)
+    """Every value that an error must not show: they are taken out before the output is cut for it."""
 
 
 class Builder(Protocol):

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -176,13 +177,48 @@ def test_what_people_write_is_read_as_they_mean_it(text: str, images: set[str]) 
         "ADD " + "[" * 200_000,
         "# " + "a" * 100_000 + " " * 100_000 + "=",
         "# a=" + " " * 100_000 + "\vb",
+        "#a=x" + " " * 400_000 + "x",
+        "#" + " " * 200_000 + "a" + " " * 200_000,
+        "FROM busybox AS a\n" * 10_000 + "FROM busybox\n" + "COPY --from=a . .\n" * 10_000,
+        "FROM a\nRUN x <<A " + "$aa " * 100_000 + '" <<B',
+        "FROM a\nRUN --mount=" + '"a' * 150_000,
+        'FROM a\nRUN --mount="' + "a" * 400_000,
+        "ARG A=" + "a" * 500 + "\nARG B=" + "$A" * 150_000,
+        "ARG A=" + "a" * 500 + "\n" + ("ARG B=" + "$A" * 4_000 + "\n") * 40,
+        'ARG A="' + "a" * 400_000,
+        "FROM a\nONBUILD " + "--a " * 100_000,
     ],
+    ids=lambda text: text[:30],
 )
 def test_reading_takes_time_in_line_with_the_length(text: str) -> None:
     began = time.process_time()
     with suppress(Refused):
         read(f"{text}\nFROM a\n", "Dockerfile").images({})
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM busybox AS a\n" * 5_000 + "FROM busybox\n" + "COPY --from=a . .\n" * 5_000,
+        'FROM a\nRUN --mount="' + "a" * 400_000,
+        "ARG A=" + "a" * 500 + "\nARG B=" + "$A" * 150_000,
+    ],
+    ids=["stages of one name", "an open quote", "arguments in arguments"],
+)
+def test_reading_takes_memory_in_line_with_the_length(text: str) -> None:
+    tracemalloc.start()
+    try:
+        with suppress(Refused):
+            read(text, "Dockerfile").images({})
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_frontend_of_spaces_that_only_python_knows_is_refused() -> None:
+    with pytest.raises(Refused, match="Dockerfile:1: the frontend"):
+        read("# syntax=\u00a0\nFROM a\n", "Dockerfile")
 
 
 @pytest.mark.slow

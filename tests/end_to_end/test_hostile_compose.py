@@ -63,7 +63,8 @@ READ = ("Use RUN with wget or curl", "Dockerfile:1: ")
 def corpus() -> tuple[list[Case], list[Case]]:
     """Give what is refused, and what is made harmless."""
     refused = [
-        Case(line, {"compose.yaml": service_text(line)}, "", planned="module" not in line) for line in SERVICE_LINES
+        Case(line, {"compose.yaml": service_text(line)}, words, planned="module" not in line)
+        for line, words in SERVICE_LINES
     ]
     refused += [Case(line, {"compose.yaml": top_text(line)}, "compose.yaml:1: ") for line in TOP_LINES]
     refused += [Case(name, files, words) for name, (files, words) in UNFOLDING.items()]

@@ -115,6 +115,14 @@ def test_the_engine_s_answer_is_read() -> None:
     assert (found.started, found.finished) == (1795422128.123456, 0.0)
 
 
+def test_what_a_healthcheck_said_is_given_whole_but_for_the_edge_where_docker_cut_it() -> None:
+    """A secret may lie across it; our own cut comes when it is masked."""
+    for said, words in (("a" * 3000, "a" * 3000), ("a" * 4056 + "s" * 40 + "...", "a" * 4048)):
+        health = {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": said}]}
+        body = {"Id": "c", "Name": "x", "Config": {}, "State": {"Status": "running", "Health": health}}
+        assert read(body).health_words == words
+
+
 def test_times_without_fraction_and_with_a_zone_are_read() -> None:
     assert moment("1970-01-01T00:01:00Z") == 60.0
     assert moment("1970-01-01T01:01:00.5+01:00") == 60.5

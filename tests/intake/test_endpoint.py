@@ -204,6 +204,11 @@ class TestSize:
         answer = await http.post("/webhooks/github", content=b"", headers={"Content-Length": str(MAX_BODY + 1)})
         assert answer.status_code == 413
 
+    @pytest.mark.parametrize("length", [b"\xb2", b"-1", b"1e9", b"9" * 5000])
+    async def test_a_length_that_is_none_is_no_error_of_ours(self, http: httpx.AsyncClient, length: bytes) -> None:
+        answer = await http.post("/webhooks/github", content=b"", headers=[(b"Content-Length", length)])
+        assert answer.status_code in {401, 413}
+
     async def test_a_body_without_end_is_read_no_further(self, http: httpx.AsyncClient) -> None:
         read = 0
 

@@ -1,11 +1,15 @@
 """Secrets are taken out of output in every form in which programs commonly print them."""
 
 import base64
+import hashlib
 import json
+import re
+import time
+import tracemalloc
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revieee.model.masking import Masker, masked
@@ -89,3 +93,87 @@ def test_output_that_cannot_become_a_secret_is_shown_at_once() -> None:
     assert masker.feed(b"ready\n") == b"ready\n"
     assert masker.feed(b"on port 80 s3c") == b"on port 80 "
     assert masker.feed(b"ond") == b"s3cond"
+
+
+LINES = [base64.b64encode(hashlib.sha512(b"%d" % n).digest()).decode()[:64] for n in range(50)]
+LONG = "-----BEGIN KEY-----\n" + "\n".join(LINES) + "\n-----END KEY-----"
+FORMS = {
+    "plain": LONG,
+    "base64": encoded(LONG),
+    "of the other alphabet": base64.urlsafe_b64encode(f"x{LONG}".encode()).decode(),
+    "hexadecimal": LONG.encode().hex(),
+    "percent": quote(LONG, safe=""),
+    "JSON": json.dumps(LONG)[1:-1],
+}
+
+
+def wrapped(text: str, width: int, begin: str = "") -> str:
+    return "\n".join(begin + text[at : at + width] for at in range(0, len(text), width))
+
+
+def shows(text: str, of: str, *, length: int = 8) -> bool:
+    """Tell whether so long a part of something stands in a text, in one piece, whatever its lines are."""
+    flat, of = re.sub(r"\n(#\d+ )?(\d+\.\d+ )?", "", text), of.replace("\n", "")
+    return any(of[at : at + length] in flat for at in range(len(of) - length + 1))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("start", "end"), [(5, 53), (6, 66), (333, 381), (100, 1500), (-55, -5)])
+def test_a_part_of_a_long_secret_is_taken_out_wherever_it_was_cut(form: str, start: int, end: int) -> None:
+    part = FORMS[form].replace("\n", "")[start:end]
+    assert masked(f"before, {part}\nafter", [LONG]) == "before, ***\nafter"
+    assert masked(f"before, {wrapped(part, 20)}\nafter", [LONG]) == "before, ***\nafter"
+
+
+@pytest.mark.parametrize("begin", ["#5 0.345 ", "0.345 ", ""])
+def test_the_last_lines_of_a_long_one_hold_nothing_of_it(begin: str) -> None:
+    lines = wrapped(FORMS["base64"], 76, begin).split("\n")
+    assert not shows(masked("\n".join(lines[5:40]), [LONG]), FORMS["base64"])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_however_a_stream_with_parts_is_cut_none_is_shown(data: st.DataObject) -> None:
+    flat = FORMS["base64"].rstrip("=")[:-1]  # in the last letter what follows has a part
+    at = st.integers(0, len(flat) - 48)
+    part = st.builds(lambda start, size: flat[start : start + size], at, st.integers(48, 400))
+    lines = part.map(lambda text: wrapped(text, 30, "#5 0.3 "))
+    text = "".join(data.draw(st.lists(part | lines | st.sampled_from(["\n", "plain ", "\r\n", "#", "9"]), max_size=6)))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=9)))
+    masker = Masker([LONG])
+    shown = "".join(
+        masker.feed(text[a:b].encode()).decode() for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)
+    )
+    # what begins in the middle of a secret is known for it from its eighth letter on
+    assert not shows(shown + masker.end().decode(), flat, length=8)
+
+
+@pytest.mark.parametrize("size", [1, 3, 17, 4096])
+def test_a_long_secret_in_pieces_becomes_one_run_of_stars_and_little_is_held(size: int) -> None:
+    for form in (one.strip("=") for one in FORMS.values()):
+        masker, shown = Masker([LONG]), b""
+        for at in range(0, len(form), size):
+            shown += masker.feed(form[at : at + size].encode())
+        shown += masker.feed(b"\nnext\n") + masker.end()
+        assert re.fullmatch(rb"(\w\w)?\*\*\*\w?\nnext\n", shown)  # letters of base64 that a neighbour has a part in
+
+
+def test_words_of_every_day_are_shown_at_once_beside_a_long_secret() -> None:
+    masker = Masker([LONG])
+    assert masker.feed(b"ready\n") == b"ready\n"
+    assert masker.feed(b'{"key": "0123456789abcdef0123456789abcdef"}\n').endswith(b"}\n")
+
+
+def test_a_long_log_is_masked_in_a_moment_and_with_little_memory() -> None:
+    keys = [f"{n}{LONG}{n}" for n in range(10)]
+    line = b"#12 12.345 npm WARN deprecated something@1.2.3: this is deprecated, use other/one instead\n"
+    log = (line * 60 + wrapped(FORMS["base64"], 76).encode()) * 150
+    masker, started = Masker(keys), time.process_time()
+    tracemalloc.start()
+    try:
+        shown = sum(len(masker.feed(log[at : at + 65_536])) for at in range(0, len(log), 65_536))
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+    assert shown < len(line) * 60 * 151
+    assert time.process_time() - started < 6

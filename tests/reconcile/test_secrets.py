@@ -1,11 +1,13 @@
 """Secrets on their way to a release: its own code gets them, a stranger's never, and a new value is a new service."""
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from revieee.engines.memory.world import Behaviour
 from revieee.model.environment import Environment
 from revieee.model.phases import Phase
 from revieee.reconcile.loop import Reconciler
@@ -17,6 +19,7 @@ from revieee.store.vault import Vault
 from support.reconciling import REPOSITORY, Plane, facts, plane
 
 VALUE = "hunter22hunter22"
+LONG = "\n".join(base64.b64encode(bytes([n] * 48)).decode() for n in range(50))
 
 
 @pytest.fixture
@@ -136,3 +139,33 @@ async def test_without_its_key_a_release_waits_with_the_reason_and_a_close_does_
     assert (await shop.settle(facts(1, minute=5, open=False))).placed is False
     assert await shop.keys() == set()
     assert not shop.database.run_here(leases.owners)
+
+
+ENCODED = base64.encodebytes(LONG.encode()).decode().strip().split("\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "lines", "more"), [(VALUE, [VALUE[:5], VALUE[5:]], 49), (LONG, ENCODED, 20)], ids=["short", "long"]
+)
+async def test_a_secret_that_began_before_the_last_lines_of_a_failed_service_is_masked(
+    shop: Plane, value: str, lines: list[str], more: int
+) -> None:
+    put(shop, value)
+    shop.world.script("postgres:16", Behaviour(exits=1, log="\n".join(["begins", *lines, *["more"] * more, ""])))
+    environment = await shop.settle(facts(1))
+    assert environment.newest is not None
+    shown = environment.newest.log_tail
+    assert shown.count("more\n") == more
+    assert [line for line in lines if line in shown] == []
+
+
+async def test_an_engine_s_words_are_cut_when_they_are_masked(shop: Plane) -> None:
+    put(shop, VALUE)
+    said = f"begins {VALUE} {'x ' * 900}{VALUE}{'y' * 395}"
+    shop.world.script("postgres:16", Behaviour(healthy_after=None, words=said))
+    environment = await shop.settle(facts(1))
+    assert environment.newest is not None
+    assert "begins *** x" in environment.newest.reason
+    assert f"***{'y' * 395}" in environment.newest.reason
+    assert len(environment.newest.reason) < 600
+    assert not any(VALUE[at : at + 4] in environment.newest.reason for at in range(len(VALUE) - 3))

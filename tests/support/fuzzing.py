@@ -29,12 +29,17 @@ from revieee.model.registries import unreachable
 from revieee.ports import Refused
 from revieee.reporters import markdown
 from revieee.sources.submodules import same_forge
+from support import asking
 from support.manifests import reading
 
 SLOW = 2.0
 """Seconds that one input may take; a page of text takes milliseconds."""
 LONGEST = 20_000
 """Bytes of one input."""
+LARGE = 200_000
+"""Bytes of one that says the same again and again: what takes more than its share is seen there."""
+ONE_IN = 50
+"""So many inputs, of which one is large."""
 SECRET = "a secret of the fuzzer"
 ROOT = Path(__file__).parents[2]
 PAYLOADS = ROOT.parent / "shared" / "github" / "payloads"
@@ -150,6 +155,8 @@ class Found:
     faults: list[str] = field(default_factory=list)
     slowest: float = 0.0
     megabytes: float = 0.0
+    grown: float = 0.0
+    """MB by which the most memory that this process ever had grew meanwhile."""
 
 
 def text(data: bytes) -> str:
@@ -279,6 +286,8 @@ def targets() -> Mapping[str, Target]:
         "Dockerfile": Target(build, [DOCKERFILE], (Refused,)),
         "output": Target(output, [OUTPUT]),
         "words of a comment": Target(words, [b"The step `make` of acme/shop#1 failed: <b>no</b> @acme", OUTPUT]),
+        "headers of a delivery": Target(asking.delivered, [asking.HEADERS]),
+        "the host of a visitor": Target(asking.hosted, [b"shop-pr-1.localhost", b"[::1]:80"]),
         "names and addresses": Target(names, [b"web", b"acme/shop#12", b"git@github.test:acme/lib.git", b"../lib"]),
     }
 
@@ -307,11 +316,21 @@ def mutated(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
     return bytes(data[:LONGEST])
 
 
+def enlarged(dice: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Make one that says the same again and again, somewhere in good input."""
+    data = dice.choice(seeds)
+    start = dice.randint(0, len(data))
+    said = dice.choice((dice.choice(WORDS), data[start : start + dice.randint(1, 60)], dice.choice(WORDS) + b"a"))
+    at = dice.randint(0, len(data))
+    return data[:at] + said * ((LARGE - len(data)) // max(1, len(said))) + data[at:]
+
+
 def fuzz(name: str, count: int, seed: int) -> Found:
     """Try so many inputs."""
-    target, found = targets()[name], Found(name)
+    target, found, before = targets()[name], Found(name), _most_memory()
     for number in range(count):
-        data = mutated(random.Random(f"{name} {seed} {number}"), target.seeds)  # noqa: S311 -- repeatable, no secret
+        make = enlarged if number % ONE_IN == ONE_IN - 1 else mutated
+        data = make(random.Random(f"{name} {seed} {number}"), target.seeds)  # noqa: S311 -- repeatable, no secret
         where = f"seed {seed}, number {number}"
         begun = time.process_time()
         try:
@@ -324,8 +343,13 @@ def fuzz(name: str, count: int, seed: int) -> Found:
         if taken > SLOW:
             found.faults.append(f"{where}: {taken:.1f} s: {data[:200]!r}")
         found.tried, found.slowest = found.tried + 1, max(found.slowest, taken)
-    found.megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found.megabytes = _most_memory()
+    found.grown = found.megabytes - before
     return found
+
+
+def _most_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from revieee.testing.trees import Content, Link, Submodule
 
-SERVICE_LINES = [
+_OF_THEIR_KEY = [
     "privileged: true",
     "privileged: ${ON:-true}",
     "cap_add: [NET_ADMIN]",
@@ -42,39 +42,14 @@ SERVICE_LINES = [
     "cpu_rt_runtime: 100",
     "volumes_from: [container:x]",
     "ulimits: {rtprio: 99}",
-    "labels: {revieee.instance: x}",
-    "labels: ['Revieee.Environment=x']",
-    "label_file: labels.env",
     "extra_hosts: ['host.docker.internal:host-gateway']",
     "extra_hosts: {metadata: 169.254.169.254}",
     "extra_hosts: {metadata: '::ffff:169.254.169.254'}",
     "extra_hosts: {zero: 0.0.0.0}",
     "extra_hosts: ['a b:1.2.3.4']",
-    "deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}",
-    "volumes: ['/:/host']",
-    "volumes: ['/etc/passwd:/x:ro']",
-    "volumes: ['~/.ssh:/x']",
-    "volumes: ['../other:/x']",
-    "volumes: ['./a/../../b:/x']",
-    "volumes: ['${UP:-..}/x:/x']",
-    "volumes: ['/var/run/docker.sock:/var/run/docker.sock']",
-    "volumes: ['./sock/docker.sock:/x']",
-    "volumes: ['C:\\x:/x']",
-    "volumes: ['\\\\server\\x:/x']",
-    "volumes: [{type: bind, source: /etc, target: /x}]",
-    "volumes: [{type: npipe, source: x, target: /x}]",
-    "volumes: [{type: cluster, source: x, target: /x}]",
-    "volumes: [{type: image, source: x, target: /x}]",
-    "volumes: [{type: volume, source: v, target: /x, volume: {subpath: ../..}}]",
-    "volumes: [{type: bind, source: ./a, target: /x, bind: {propagation: rshared}}]",
-    "volumes: ['v:/']",
-    "volumes: ['v:/proc']",
-    "volumes: ['v:/x/../sys/fs']",
-    "volumes: ['v:relative']",
-    "volumes: ['undeclared:/x']",
-    "volumes: ['leaving:/x', './leaving:/x']",
-    "volumes: ['./deep/leaving/x:/x']",
-    "volumes: ['./module/x:/x']",
+    'extra_hosts: {h: "2001:db8::1%x\\n1.2.3.4 y"}',
+    "extra_hosts: ['h:fe80::1%eth0']",
+    "links: [another-pr-1-web]",
     "tmpfs: /proc",
     "env_file: /etc/environment",
     "env_file: ../x.env",
@@ -84,7 +59,6 @@ SERVICE_LINES = [
     "configs: [{source: inside, target: /proc/x}]",
     "extends: {file: ../x.yml, service: web}",
     "extends: {file: https://example.com/x.yml, service: web}",
-    "extends: {file: leaving, service: web}",
     "build: https://github.com/a/b.git",
     "build: git@github.com:a/b.git",
     "build: github.com/a/b",
@@ -105,6 +79,40 @@ SERVICE_LINES = [
     "stop_signal: 'x y'",
     "platform: '--x'",
 ]
+_OF_OTHER_WORDS = [
+    ("links: ['db:a b']", "A link: `a b` is no host name"),
+    ("labels: {revieee.instance: x}", "`revieee.…` is Revieee's own"),
+    ("labels: ['Revieee.Environment=x']", "`revieee.…` is Revieee's own"),
+    ("label_file: labels.env", "`revieee.…` is Revieee's own"),
+    ("deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "`devices` is refused"),
+    ("volumes: ['/:/host']", "is a path of the machine"),
+    ("volumes: ['/etc/passwd:/x:ro']", "is a path of the machine"),
+    ("volumes: ['~/.ssh:/x']", "is a path of the machine"),
+    ("volumes: ['../other:/x']", "is outside the repository"),
+    ("volumes: ['./a/../../b:/x']", "is outside the repository"),
+    ("volumes: ['${UP:-..}/x:/x']", "is outside the repository"),
+    ("volumes: ['/var/run/docker.sock:/var/run/docker.sock']", "The engine's socket"),
+    ("volumes: ['./sock/docker.sock:/x']", "The engine's socket"),
+    ("volumes: ['C:\\x:/x']", "The volume `C` is not declared"),
+    ("volumes: ['\\\\server\\x:/x']", "is outside the repository"),
+    ("volumes: [{type: bind, source: /etc, target: /x}]", "is a path of the machine"),
+    ("volumes: [{type: npipe, source: x, target: /x}]", "A volume's `type` must be one of"),
+    ("volumes: [{type: cluster, source: x, target: /x}]", "A volume's `type` must be one of"),
+    ("volumes: [{type: image, source: x, target: /x}]", "A volume's `type` must be one of"),
+    ("volumes: [{type: volume, source: v, target: /x, volume: {subpath: ../..}}]", "`subpath` is refused"),
+    ("volumes: [{type: bind, source: ./a, target: /x, bind: {propagation: rshared}}]", "`propagation` is refused"),
+    ("volumes: ['v:/']", "nothing can be mounted at"),
+    ("volumes: ['v:/proc']", "nothing can be mounted at"),
+    ("volumes: ['v:/x/../sys/fs']", "nothing can be mounted at"),
+    ("volumes: ['v:relative']", "must be an absolute path in the container"),
+    ("volumes: ['undeclared:/x']", "The volume `undeclared` is not declared"),
+    ("volumes: ['leaving:/x', './leaving:/x']", "'leaving' "),
+    ("volumes: ['./deep/leaving/x:/x']", "'deep/leaving/x' "),
+    ("volumes: ['./module/x:/x']", "is in a submodule"),
+    ("extends: {file: leaving, service: web}", "'leaving' "),
+]
+SERVICE_LINES = [*((line, f"`{line.partition(':')[0]}`") for line in _OF_THEIR_KEY), *_OF_OTHER_WORDS]
+"""Lines of a service that would reach out, each with words of why it is refused."""
 
 TOP_LINES = [
     "include: [../x.yml]",
@@ -161,12 +169,15 @@ HARMLESS_LINES = [
     ("volumes: ['/etc/localtime:/etc/localtime:ro']", "The mount of `/etc/localtime` is left out"),
     ("volumes: [/cache]", "has no name, so it is part of the container"),
     ("volumes: ['./gone:/x']", "is not in the repository"),
+    ("extra_hosts: ['me=127.0.0.1', 'six=::1']", "`127.0.0.1` is the container itself, not the machine"),
+    ("extra_hosts: {gateway: 172.17.0.1}", "`172.17.0.1` is on the machine or in a private network"),
 ]
 """Lines of a service that are changed or left out, each with what is told of it."""
 
 HARMLESS_TOPS = [
     ("networks: {n: {external: true}}", "`external` is rewritten"),
     ("networks: {n: {name: shared, driver: overlay}}", "`name` is rewritten"),
+    ("networks: {n: {ipam: {config: [{subnet: 172.17.0.0/16}]}}}", "`ipam` is rewritten"),
     ("volumes: {v: {name: shared}}", "`name` is rewritten"),
 ]
 """The same outside of services."""

@@ -22,6 +22,7 @@ from revieee.clients.buildkit import Client, Order, build_command, find, pull_co
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError
 from revieee.clients.process import Ended, TimedOut, run, stream
 from revieee.model.image import Image, bears, read_image
+from revieee.model.masking import Masker
 from revieee.model.registries import unreachable
 from revieee.model.tags import built_here
 from revieee.ports import BuildRequest, Fault, Finding, Refused, RetryLater, Severity, Write
@@ -251,14 +252,16 @@ class BuildKitBuilder:
 
     async def _run(self, client: Client, plan: _Plan, write: Write) -> str:
         """Run BuildKit and give the image's id."""
-        progress, written = Progress(), 0
+        heard, progress, written = Progress(), Progress(), 0
+        masker = Masker(plan.request.masked)
 
         async def receive(chunk: bytes) -> None:
             nonlocal written
             written += len(chunk)
-            seen = len(progress.images)
-            progress.feed(chunk)
-            for image in progress.images[seen:]:  # as BuildKit names it: arguments put in
+            seen = len(heard.images)
+            heard.feed(chunk)
+            progress.feed(masker.feed(chunk))  # it cuts what is long
+            for image in heard.images[seen:]:  # as BuildKit names it: arguments put in
                 self._allow(image, plan.dockerfile)
             if written > self._options.log_limit:
                 words = (
@@ -275,6 +278,7 @@ class BuildKitBuilder:
             except TimedOut as error:
                 words = f"The build of {plan.dockerfile.name} took longer than {self._options.time_limit:g} s."
                 raise Refused(words, log=progress.tail) from error
+            progress.feed(masker.end())
             progress.end()
             if code != 0:
                 raise await judged(self._options.host, plan.dockerfile, progress)

@@ -12,9 +12,8 @@ from revieee.builders.instructions import WORDS, Instruction, spaced, split
 from revieee.builders.references import images
 from revieee.ports import Refused
 
-_DIRECTIVE = re.compile(
-    r"[\t\n\f\r ]*#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*"
-)
+_DIRECTIVE = re.compile(r"[\t\n\f\r ]*#[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+)")
+_DIRECTIVE_SPACES = "\t\n\f\r "
 _STANDARD_FRONTEND = re.compile(
     r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?"
 )
@@ -93,7 +92,7 @@ def _directives(lines: list[str], first: int, name: str) -> tuple[list[str], str
     escape, end = "\\", first
     unknown = first > 0  # what comes first that ends the directives to some engines and not to others
     for end, line in enumerate(lines[first:], start=first):  # where the directives end is used below
-        found = _DIRECTIVE.fullmatch(line.rstrip("\r\n"))
+        found = _DIRECTIVE.fullmatch(line.rstrip(_DIRECTIVE_SPACES))
         if not found:
             break
         match found[1].lower():
@@ -158,7 +157,7 @@ def _refuse_fetching(instruction: Instruction, name: str) -> None:
 
 
 def _dropped_frontend(value: str, where: str) -> str:
-    frontend = value.split(maxsplit=1)[0]
+    frontend = (value.split(maxsplit=1) or [value])[0]
     if not standard_frontend(frontend):
         raise Refused(
             f"{where}: the frontend {frontend!r} is not allowed: it would run a program of its own while building. "

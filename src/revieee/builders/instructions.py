@@ -22,15 +22,15 @@ WORDS = frozenset(
      "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"]
 )  # fmt: skip
 _BETWEEN = re.compile(r"[\t\v\f\r ]+")
-_ONBUILD = re.compile(r"(?:(?:--\S*|onbuild)[\t\v\f\r ]+)+", re.IGNORECASE | re.ASCII)
+_ONBUILD = re.compile(r"(?:(?:--\S*|onbuild)[\t\v\f\r ]++)++", re.IGNORECASE | re.ASCII)
 _FLAG = re.compile(
-    r"""[\t\n\v\f\r ]*(--(?:[^\t\n\v\f\r "'\\]|\\.|\\$|"(?:[^"\\]|\\.)*(?:"|\\?$)|'(?:[^'\\]|\\.)*(?:'|\\?$))*)""",
+    r"""[\t\n\v\f\r ]*+(--(?:[^\t\n\v\f\r "'\\]|\\.|\\$|"(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.)*+(?:'|\\?$))*+)""",
     re.DOTALL,
 )
 _HEREDOC_INSTRUCTIONS = frozenset({"RUN", "COPY", "ADD"})
 _HEREDOC = re.compile(r"(?<![^\t\n\v\f\r ])\d*<<(-?)(['\"]?)([a-zA-Z_][a-zA-Z0-9_]*)\2(?![^\t\n\v\f\r ])", re.ASCII)
 _PLAIN_BEFORE = re.compile(
-    r"""(?:[^"'\\`$<]|"[^"\\`$]*"|'[^'\\`]*'|\$\w+|\$\{\w+\}|<(?!<))*""", re.ASCII
+    r"""(?:[^"'\\`$<]|"[^"\\`$]*+"|'[^'\\`]*+'|\$\w++|\$\{\w++\}|<(?!<))*+""", re.ASCII
 )  # a here-document behind this is one to every engine that knows them
 
 

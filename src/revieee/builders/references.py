@@ -15,11 +15,13 @@ _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?[-+])([^{}$]*
 _REFERENCE = re.compile(r"[a-zA-Z0-9][\w./:@-]{0,500}", re.ASCII)
 _ODD = re.compile(r"[\"'\\`$]")
 _ARGUMENT = re.compile(
-    r"""(?:[^\t\n\v\f\r "'\\`]|[\\`].|"(?:[^"\\`]|[\\`].)*(?:"|[\\`]?$)|'[^']*(?:'|$))+""", re.DOTALL
+    r"""(?:[^\t\n\v\f\r "'\\`]|[\\`].|"(?:[^"\\`]|[\\`].)*+(?:"|[\\`]?$)|'[^']*+(?:'|$))++""", re.DOTALL
 )
 _VALUELESS = frozenset({"--link", "--parents", "--keep-git-dir", "--unpack"})
 _NESTED = 8
 _LONGEST = 500
+_LONGEST_TEXT = 8192
+"""Characters in which arguments are put in; what is longer leads to no image that can be told."""
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _PLATFORM = ("PLATFORM", "OS", "OSVERSION", "ARCH", "VARIANT")
 _PREDEFINED = ("TARGETSTAGE", *(f"{side}{what}" for side in ("TARGET", "BUILD") for what in _PLATFORM))
@@ -61,7 +63,7 @@ def images(
             names.setdefault(called, []).append(number)
     found: dict[str, None] = {}
     todo = list(names.get(target.lower(), range(len(stages)))) if target else [len(stages) - 1]
-    seen = set[int]()
+    seen, followed = set[int](), set[str]()  # stages of one name are many in a hostile file: each name is followed once
     while todo:
         number = todo.pop()
         if number in seen:
@@ -70,11 +72,16 @@ def images(
         found |= dict.fromkeys(stages[number].images)
         todo += stages[number].earlier
         for source in stages[number].copied:
-            same = names.get(str(int(source)) if re.fullmatch(r"[0-9]{1,9}", source) else source.lower(), [])
-            todo += same
+            same = names.get(called := _called(source), [])
+            todo += same if called not in followed else ()
+            followed.add(called)
             if (not same or same[0] >= number) and source.lower() != "scratch":
                 found[source] = None
     return tuple(found)
+
+
+def _called(source: str) -> str:
+    return str(int(source)) if re.fullmatch(r"[0-9]{1,9}", source) else source.lower()
 
 
 def _stages(instructions: tuple[Instruction, ...], args: Mapping[str, str], file: str) -> list[_Stage]:
@@ -187,7 +194,7 @@ def _expand(text: str, values: Mapping[str, str | None]) -> str:
         return known
 
     for _ in range(_NESTED):
-        further = _VARIABLE.sub(value, text)[:65536]
+        further = _VARIABLE.sub(value, text) if len(text) <= _LONGEST_TEXT else text
         if further == text:
             break
         text = further

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,7 +12,7 @@ from revieee.cli.errors import told
 from revieee.cli.show import printable
 from revieee.cli.storing import find, opened
 from revieee.model.environment import Release
-from revieee.model.masking import Masker, masked
+from revieee.model.masking import SURPLUS_LINES, Masker
 from revieee.ports import Engine, Placement, Refused
 from revieee.store import logs as stored
 from revieee.store import secrets
@@ -72,18 +72,51 @@ class _Form:
             click.echo(f"{name} | {printable(text)}" if prefix else printable(text))
 
 
+class _Lines:
+    """Cuts output into lines when it is masked.
+
+    Args:
+        values: secrets.
+    """
+
+    def __init__(self, values: tuple[str, ...]) -> None:
+        self._masker = Masker(values)
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """Take some output; gives the lines that are whole."""
+        yield from self._cut(self._masker.feed(data))
+
+    def end(self) -> Iterator[str]:
+        """Give the rest."""
+        yield from self._cut(self._masker.end())
+        if self._rest:
+            yield self._rest.decode(errors="replace")
+
+    def _cut(self, data: bytes) -> Iterator[str]:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").rstrip("\r")
+
+
 async def _services(engine: Engine, placement: Placement, keys: Mapping[str, str], form: _Form) -> None:
     """Print the output of several services side by side."""
 
+    async def lines(key: str, *, follow: bool) -> AsyncIterator[str]:
+        cutter = _Lines(form.secrets)
+        async for piece in engine.logs(placement, key, tail=form.tail + SURPLUS_LINES, follow=follow):
+            for line in cutter.feed(piece):
+                yield line
+        for line in cutter.end():
+            yield line
+
     async def one(key: str, name: str) -> None:
-        rest, masker = b"", Masker(form.secrets)
-        async for piece in engine.logs(placement, key, tail=form.tail, follow=form.follow):
-            *lines, rest = (rest + masker.feed(piece)).split(b"\n")
-            for line in lines:
-                form.line(name, line.decode(errors="replace").rstrip("\r"), prefix=len(keys) > 1)
-        rest += masker.end()
-        if rest:
-            form.line(name, rest.decode(errors="replace"), prefix=len(keys) > 1)
+        # More is read than is printed: a secret whose beginning is cut off may not be known for one.
+        surplus = sum([1 async for _ in lines(key, follow=False)]) - form.tail
+        async for line in lines(key, follow=form.follow):
+            surplus -= 1
+            if surplus < 0:
+                form.line(name, line, prefix=len(keys) > 1)
 
     try:
         await asyncio.gather(*(one(key, name) for key, name in keys.items()))
@@ -93,9 +126,12 @@ async def _services(engine: Engine, placement: Placement, keys: Mapping[str, str
 
 def _stored(database: Database, release: Release, form: _Form) -> None:
     """Print what builds and hooks of a release wrote."""
-    after = 0
+    after, stages = 0, dict[str, _Lines]()
     while chunks := database.read_here(partial(stored.read, release_id=release.id, after=after)):
         for chunk in chunks:
-            for line in masked(chunk.data.decode(errors="replace"), form.secrets).splitlines():
+            for line in stages.setdefault(chunk.stage, _Lines(form.secrets)).feed(chunk.data):
                 form.line(chunk.stage, line, prefix=True)
         after = chunks[-1].id
+    for stage, cutter in stages.items():
+        for line in cutter.end():
+            form.line(stage, line, prefix=True)

@@ -121,7 +121,7 @@ async def _stored(delivery: Delivery, store_delivery: Store) -> Response:
 async def _body(request: Request) -> bytes:
     """Read the body, and never more of it than GitHub would send."""
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced[:20]) > MAX_BODY:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BODY:
         raise _Answer(413, f"A delivery has at most {MAX_BODY} bytes.")
     body = bytearray()
     try:

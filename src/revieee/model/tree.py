@@ -19,6 +19,10 @@ class PathError(ValueError):
     """A path that leaves the tree, goes through too many links, or is not a file of the tree."""
 
 
+_LONGEST = 4096
+"""Characters of a path; the kernel takes as many bytes (``PATH_MAX``)."""
+
+
 class Tree(Protocol):
     """Read-only files of one commit. Paths are relative to its root, with ``/``; ``""`` is the root.
 
@@ -49,8 +53,10 @@ def inside(base: str, path: str) -> str:
     """Join ``path`` to the folder ``base`` and keep the result in the tree.
 
     Raises:
-        PathError: the path is absolute or climbs out with ``..``.
+        PathError: the path is absolute, climbs out with ``..``, or is longer than any that a checkout could hold.
     """
+    if len(path) > _LONGEST:
+        raise PathError(f"{path[:80]!r}… is no path of the repository: it has more than {_LONGEST} characters.")
     if path.startswith("/") or "\0" in path:
         raise PathError(f"{path!r} is outside the repository. Paths are relative to the repository's root.")
     joined = posixpath.normpath(posixpath.join(base, path)) if base or path else ""

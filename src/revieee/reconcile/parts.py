@@ -16,7 +16,7 @@ from revieee.model.masking import masked
 from revieee.model.phases import Outcome
 from revieee.model.policy import Policy
 from revieee.model.secrets import Secrets
-from revieee.ports import Builder, Clock, Engine, Placement, Router, Source
+from revieee.ports import Builder, Clock, Engine, Observed, Placement, Router, Source
 from revieee.store.database import Database
 from revieee.store.leases import Lease
 from revieee.store.releases import Ending
@@ -26,6 +26,9 @@ Result = TypeVar("Result")
 
 CHECKOUTS = "checkouts"
 """The folder, in that of the data, where commits are written for builds: one each, named by release and lease."""
+
+_FIRST_WORDS, _LAST_WORDS = 100, 400
+"""Characters of an engine's words that are told: what it speaks of, and the last cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,12 @@ class Turn:
     def masked(self, text: str) -> str:
         """Take the repository's secrets out of words that people will see."""
         return masked(text, self.secrets.known)
+
+    def words_of(self, seen: Observed) -> str:
+        """Give the engine's words about a container on one line; cut after masking, or a part of a secret may stay."""
+        words = " ".join(self.masked(seen.words).split())
+        long = len(words) > _FIRST_WORDS + _LAST_WORDS
+        return f"{words[:_FIRST_WORDS]} … {words[-_LAST_WORDS:]}" if long else words
 
     def given(self, release: Release) -> Secrets:
         """Give what a release is given: strangers' get nothing."""

@@ -17,9 +17,10 @@ from support.hostile_compose import (
 from support.manifests import compose, faults, notices
 
 
-@pytest.mark.parametrize("line", SERVICE_LINES)
-def test_a_service_cannot_reach_out(line: str) -> None:
+@pytest.mark.parametrize(("line", "words"), SERVICE_LINES)
+def test_a_service_cannot_reach_out(line: str, words: str) -> None:
     found = faults({**FILES, "compose.yaml": service_text(line)})
+    assert words in "\n".join(found)
     lines = {int(fault.split(":")[1]) for fault in found if fault.startswith("compose.yaml:")}
     assert lines & {5, 8, 9} or found[0].startswith("labels.env")
     assert all(len(fault.split(": ", 1)[1]) > 20 for fault in found)

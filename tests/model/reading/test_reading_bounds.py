@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from revieee.model.manifest import ManifestError
 from revieee.testing.trees import Content
-from support.manifests import faults
+from support.manifests import compose, faults
 
 WEB = "services:\n  web:\n    image: a\n    ports: [80]\n"
 
@@ -55,3 +57,46 @@ def test_thousands_of_variables_in_files() -> None:
 
 def test_thousands_of_unknown_keys() -> None:
     assert "950 more" in faults(WEB + "".join(f"    kkk{n}: 1\n" for n in range(1000)))[-1]
+
+
+SCALED = {
+    "a context that looks like git's again and again": f'    build: {{context: "{".git#" * 60_000}\\n\\nx"}}\n',
+    "a path of many folders": f"    build: {'a/' * 150_000}\n",
+    "a path of many folders, of a file": f"    env_file: {'a/' * 150_000}\n",
+    "a command of one long word": f"    command: {'a' * 400_000}\n",
+    "a command of many quotes": f"""    command: {'"' * 200_001}\n""",
+    "networks that are not declared": "    networks:\n"
+    + "".join(f"      - bb{n}x\n" for n in range(3000))
+    + "networks:\n"
+    + "".join(f"  ab{n}x:\n" for n in range(3000)),
+    "secrets that are not declared": "    secrets:\n"
+    + "".join(f"      - bb{n}x\n" for n in range(100))
+    + "secrets:\n"
+    + "".join(f"  ab{n}x: {{content: a}}\n" for n in range(5000)),
+    "many aliases of one service": "    links: ["
+    + ", ".join(f"'db:a{n}'" for n in range(20_000))
+    + "]\n  db: {image: a}\n",
+    "many dependencies that are nowhere": "    depends_on: [" + ", ".join(f"a{n}" for n in range(20_000)) + "]\n",
+    "variables without a value, each on a line of its own": "    environment:\n"
+    + "".join(f"      A{n}: $X\n" for n in range(40_000)),
+    "a port of many digits": f"    expose: ['{'9' * 300_000}', '80-\u00b2']\n",
+    "mappings merged into one": "".join(f"x-{n}: &a{n} {{k{n}: 1}}\n" for n in range(9000))
+    + f"x-all:\n  <<: [{', '.join(f'*a{n}' for n in range(9000))}]\n",
+}
+
+
+@pytest.mark.parametrize("more", SCALED)
+def test_hundreds_of_kilobytes_of_one_thing(more: str) -> None:
+    with suppress(ManifestError):
+        compose(WEB + SCALED[more])
+
+
+def test_a_service_exposed_many_times() -> None:
+    wishes = f"expose: [{', '.join(['web'] * 40_000)}]\n"
+    assert "is there twice" in faults({"compose.yaml": WEB, "revieee.yml": wishes})[0]
+
+
+def test_a_suggestion_is_made_for_the_first_of_many_and_names_are_cut() -> None:
+    found = faults(WEB + "    networks:\n" + "".join(f"      - back{n}\n" for n in range(99)) + "networks: {back: }\n")
+    assert found[0].count("Did you mean `back`?") == 1
+    assert len(found) == 51

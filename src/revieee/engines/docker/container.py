@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from revieee.engines.docker.names import STOPPED
+from revieee.model.masking import EDGE
 from revieee.model.resolve import Task
 from revieee.model.route import Endpoint
 from revieee.ports import Observed, ServiceState
@@ -22,7 +23,8 @@ _SIGNALLED = 128
 _KILLED = 137
 _NEVER = 0.0
 _ENDED = frozenset({"exited", "dead"})
-_MOST_WORDS = 500
+_MOST_OUTPUT = 4096
+"""Bytes that Docker keeps of a healthcheck's output; of more, three dots follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,11 +160,11 @@ def end_words(container: Container) -> str:
 
 
 def plain_words(message: str) -> str:
-    """Shorten the engine's words about a container that it cannot start: the last cause is the one that tells."""
+    """Give the engine's words about a container that it cannot start, on one line."""
     line = " ".join(message.split())
     for noise in ("OCI runtime create failed: ", "failed to create shim task: ", "failed to create shim: "):
         line = line.replace(noise, "")
-    return f"cannot be started: {line[-_MOST_WORDS:]}"
+    return f"cannot be started: {line}"
 
 
 def _state(task: Task, container: Container, *, now: float, settle: float) -> tuple[ServiceState, str]:
@@ -206,9 +208,11 @@ def _looped(container: Container, *, now: float) -> tuple[ServiceState, str] | N
 
 
 def _last_words(log: Json) -> str:
-    """The output of the last healthcheck that failed, on one line."""
+    """The output of the last healthcheck that failed."""
     for entry in reversed(log):
         if entry.get("ExitCode"):
-            text = " ".join(str(entry.get("Output") or "").split())
-            return text[-_MOST_WORDS:] or f"exit code {entry['ExitCode']}"
+            text = str(entry.get("Output") or "")
+            if len(text.encode()) >= _MOST_OUTPUT:
+                text = text[: -EDGE - len("...")]
+            return text.strip() or f"exit code {entry['ExitCode']}"
     return ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from revieee.model.reading.compose import Compose
 from revieee.model.reading.compose.ports import choose_exposures
 from revieee.model.reading.files import Reading
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.revieee_yml import Overlay, Wishes
 from revieee.model.stack import Exposure, Hook, Hooks, Service, ServiceLimits, Stack
 
@@ -47,7 +47,7 @@ def _there(reading: Reading, at: Place, name: str, names: Sequence[str], what: s
     if name in names:
         return True
     shown = ", ".join(map(quote, names[:10]))
-    reading.fault(at, f"{what}: there is no service {quote(name)}.{nearest(name, names)} There are {shown}.")
+    reading.fault(at, f"{what}: there is no service {quote(name)}.{reading.nearest(name, names)} There are {shown}.")
     return False
 
 

@@ -1,5 +1,6 @@
 """Files of the commit, as the reader asks for them: found, decoded, within limits, or a fault with its place."""
 
+from collections.abc import Iterable
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
@@ -68,6 +69,10 @@ class Reading:
     def notice(self, at: Place, words: str) -> None:
         """Note what was rewritten or left out."""
         self.findings.notice(at, words)
+
+    def nearest(self, word: str, known: Iterable[str]) -> str:
+        """Give `` Did you mean `x`?`` for a misspelt name, or an empty text."""
+        return self.findings.nearest(word, known)
 
     def path(self, node: Scalar, what: str) -> str | None:
         """Give a path of the author's, relative to the root; None (and a fault) where it leaves the repository."""

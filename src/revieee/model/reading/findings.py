@@ -1,6 +1,7 @@
 """What is found while reading: faults that refuse a commit, notices that explain what was rewritten."""
 
 import difflib
+import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ MOST_FAULTS = 50
 """As many as a person can use; the rest are counted."""
 
 _LONGEST_QUOTE = 80
+_MOST_CANDIDATES = 200
+"""More than any table of ours has: a stranger's names are as many as they like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Findings:
     def __init__(self) -> None:
         self._faults: dict[tuple[str, int | None, str], None] = {}
         self._more = 0
-        self._notices: dict[tuple[str, str], list[int | None]] = {}
+        self._notices: dict[tuple[str, str], dict[int | None, None]] = {}
+        self._hints = MOST_FAULTS
 
     def fault(self, at: Place, words: str) -> None:
         """Note what cannot become a stack: what is wrong, why, what to do."""
@@ -41,14 +45,16 @@ class Findings:
 
     def notice(self, at: Place, words: str) -> None:
         """Note what was rewritten or left out. The same words in one file become one notice."""
-        lines = self._notices.setdefault((at.file, words), [])
-        if at.line not in lines:
-            lines.append(at.line)
+        self._notices.setdefault((at.file, words), {})[at.line] = None
 
-    @property
-    def full(self) -> bool:
-        """Whether further faults are only counted, so that their words need no care."""
-        return len(self._faults) >= MOST_FAULTS
+    def nearest(self, word: str, known: Iterable[str]) -> str:
+        """Give `` Did you mean `x`?`` for a misspelt name; an empty text for none, or when too many were asked for."""
+        if not self._hints:
+            return ""
+        self._hints -= 1
+        some = heapq.nsmallest(_MOST_CANDIDATES, known)
+        found = difflib.get_close_matches(word[:_LONGEST_QUOTE].lower(), some, n=1, cutoff=0.6)
+        return f" Did you mean {quote(found[0])}?" if found else ""
 
     @property
     def failed(self) -> bool:
@@ -69,10 +75,10 @@ class Findings:
 
     def _grouped(self) -> Iterator[Notice]:
         for (file, words), lines in self._notices.items():
-            lines.sort(key=lambda line: line or 0)
-            others = [str(line) for line in lines[1:] if line is not None]
+            first, *rest = sorted(lines, key=lambda line: line or 0)
+            others = [str(line) for line in rest if line is not None]
             also = f" (also line{'s' if len(others) > 1 else ''} {', '.join(others[:10])})" if others else ""
-            yield Notice(file=file, line=lines[0], words=words + also)
+            yield Notice(file=file, line=first, words=words + also)
 
     def check(self) -> None:
         """Go on only without faults.
@@ -127,12 +133,6 @@ def quote(text: str) -> str:
     """Show a text of the author's in a message: one line, printable, not too long."""
     shown = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text[: _LONGEST_QUOTE + 1])
     return f"`{shown[:_LONGEST_QUOTE]}{'…' if len(shown) > _LONGEST_QUOTE else ''}`".replace("``", "` `")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Give `` Did you mean `x`?`` for a misspelt key, or an empty text."""
-    found = difflib.get_close_matches(word[:_LONGEST_QUOTE].lower(), sorted(known), n=1, cutoff=0.6)
-    return f" Did you mean `{found[0]}`?" if found else ""
 
 
 def words_of(names: Iterable[str]) -> str:

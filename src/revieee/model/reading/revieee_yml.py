@@ -1,5 +1,6 @@
 """``revieee.yml``: what its keys say, as values. What it says of services is laid over them in :mod:`.assemble`."""
 
+from collections import Counter
 from collections.abc import Mapping as AnyMapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from revieee.model.reading.compose.build import read_build
 from revieee.model.reading.compose.environment import variables
 from revieee.model.reading.compose.limits import limits_of, lowered
 from revieee.model.reading.files import Reading, Scope
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.patterns import LONGEST, MOST
 from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, Sequence, mapping
 from revieee.model.stack import Build, Exposure, Probe, ServiceLimits
@@ -104,7 +105,7 @@ def _timeout(reading: Reading, node: Node | None, most: float, what: str) -> flo
 def _known(reading: Reading, node: Mapping | None, keys: AnyMapping[str, schema.Key], what: str) -> None:
     for name, entry in node.entries.items() if node else ():
         if name not in keys and not name.startswith("x-"):
-            hint = nearest(name, keys) or f" It knows {', '.join(f'`{key}`' for key in keys)}."
+            hint = reading.nearest(name, keys) or f" It knows {', '.join(f'`{key}`' for key in keys)}."
             reading.fault(entry.at, f"{what}: the key {quote(name)} is unknown.{hint}")
 
 
@@ -143,9 +144,9 @@ def _expose(reading: Reading, node: Node | None) -> tuple[tuple[Exposure, Place]
             found += _expose(reading, item) or ()
         elif (text := reading.values.text(item, "`expose`")) is not None:
             found.append((Exposure(service=text), item.at))
-    names = [exposure.service for exposure, _ in found]
+    times = Counter(exposure.service for exposure, _ in found)
     for exposure, at in found:
-        if names.count(exposure.service) > 1:
+        if times[exposure.service] > 1:
             words = f"`expose`: {quote(exposure.service)} is there twice. A service has one URL; keep one of them."
             reading.fault(at, words)
     return tuple(found)

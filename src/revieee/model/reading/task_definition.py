@@ -11,7 +11,7 @@ from collections.abc import Mapping as AnyMapping
 from revieee.model.reading.compose import Compose, read_project
 from revieee.model.reading.compose.table import Rule, Treatment
 from revieee.model.reading.files import Reading, Scope
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, mapping, sequence
 
 _MIB = "m"
@@ -117,7 +117,7 @@ def _known(reading: Reading, node: Mapping, table: AnyMapping[str, Rule], what: 
     for written, entry in node.entries.items():
         key = spelling.get(_plain(written))
         if key is None:
-            hint = nearest(written, table)
+            hint = reading.nearest(written, table)
             reading.fault(entry.at, f"{what}: the key {quote(written)} is unknown.{hint} Remove or mend it.")
             continue
         entries[key] = entry

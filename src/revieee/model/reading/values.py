@@ -1,11 +1,11 @@
 """Typed values out of nodes. A wrong one is noted as a fault and read as None, so that reading goes on."""
 
 import re
-import shlex
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 
 from revieee.model.reading.findings import Findings, Place, quote
+from revieee.model.reading.shell_words import words
 from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar, Sequence
 
 _SIZE = re.compile(r"(?P<number>\d{1,15}(?:\.\d{1,9})?) ?(?P<unit>[kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
@@ -159,7 +159,7 @@ class Values:
         if text is None:
             return None
         try:
-            return tuple(shlex.split(text))
+            return words(text)
         except ValueError as error:
             self.fault(node.at, f"{what} cannot be split into words: {str(error).lower()}. Write it as a list.")
             return None

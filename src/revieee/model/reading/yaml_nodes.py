@@ -232,7 +232,8 @@ class _Composer:
             else:
                 entries[key.text] = Entry(key.at, value)
         for source in merged:
-            entries = {**entries, **{name: entry for name, entry in source.entries.items() if name not in entries}}
+            for name, entry in source.entries.items():
+                entries.setdefault(name, entry)
         return mapping(at, entries, action)
 
 

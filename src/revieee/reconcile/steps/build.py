@@ -172,6 +172,7 @@ async def _build(turn: Turn, release: Release, service: Service, checkout: _Chec
         own=turn.environment.trusted,
         queued=queued,
         secrets=turn.given(release).values,
+        masked=turn.secrets.known,
     )
     try:
         async with Output(turn, release, f"build {service.name}") as output:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from revieee.model.environment import Release
+from revieee.model.masking import SURPLUS_LINES
 from revieee.model.phases import Verdict
 from revieee.model.resolve import ResolvedStack
 from revieee.ports import Observed, ServiceState
@@ -14,6 +15,7 @@ FIRST_LOOK = 0.05
 LAST_LOOK = 1.0
 LOG_LINES = 50
 _LOG_BYTES = 20_000
+_READ_BYTES = 256 * 1024
 
 _GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
 
@@ -55,15 +57,21 @@ async def _ending(
     """Say which services are to blame, with the last lines of the first one's log."""
     words = []
     for one in blamed:
-        service = stack.task(one.key).service.name
-        words.append(f"Service {service} {what}{f': {one.words}' if one.words else ''}.")
+        service, said = stack.task(one.key).service.name, turn.words_of(one)
+        words.append(f"Service {service} {what}{f': {said}' if said else ''}.")
     first = next(iter(blamed))
     return Ending(verdict=Verdict.FAILED, reason="\n".join(words), log_tail=await tail(turn, release, first.key))
 
 
 async def tail(turn: Turn, release: Release, key: str) -> str:
-    """Give the last lines of a task's or hook's output."""
+    """Give the last lines of a task's or hook's output, masked.
+
+    More is read than is given: a secret whose beginning is cut off may not be known for one.
+    """
     data = bytearray()
-    async for piece in turn.parts.engine.logs(turn.placement(release), key, tail=LOG_LINES):
+    async for piece in turn.parts.engine.logs(turn.placement(release), key, tail=LOG_LINES + SURPLUS_LINES):
         data += piece
-    return bytes(data[-_LOG_BYTES:]).decode(errors="replace")
+        if len(data) > 2 * _READ_BYTES:
+            del data[:-_READ_BYTES]
+    shown = turn.masked(bytes(data[-_READ_BYTES:]).decode(errors="replace"))
+    return "\n".join(shown[-_LOG_BYTES:].split("\n")[-LOG_LINES - 1 :])  # the last one ends in nothing

@@ -51,7 +51,7 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
         return await _well(turn)
     failed = [one.key for one in bad if one.state is ServiceState.FAILED]
     words = "; ".join(
-        f"service {stack.task(one.key).service.name} {_IS[one.state]}: {one.words or one.state}"
+        f"service {stack.task(one.key).service.name} {_IS[one.state]}: {turn.words_of(one) or one.state}"
         for one in bad
         if one.state in _IS
     )

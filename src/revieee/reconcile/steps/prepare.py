@@ -50,7 +50,7 @@ async def run_hook(turn: Turn, release: Release, stack: ResolvedStack, hook: Res
             return None
         words = ""
         if seen.state is ServiceState.FAILED:
-            words = seen.words or f"it ended with exit code {seen.exit_code}"
+            words = turn.words_of(seen) or f"it ended with exit code {seen.exit_code}"
         elif patience.over:
             words = f"it took longer than {hook.hook.timeout:.0f} s"
         if words:

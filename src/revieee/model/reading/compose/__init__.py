@@ -12,7 +12,7 @@ from revieee.model.reading.compose.secrets import read_store
 from revieee.model.reading.compose.services import Draft, Project, read_service
 from revieee.model.reading.compose.table import VOLUME, survey
 from revieee.model.reading.files import Reading, Scope
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Entry, Mapping
 from revieee.model.stack import MOST_MOUNTS, Dependency, Service
 
@@ -138,13 +138,15 @@ def _joined(reading: Reading, drafts: dict[str, Draft], declared: frozenset[str]
     """Fill in what services say of each other."""
     join = _Join(reading, drafts, declared)
     found = {name: join.service(draft) for name, draft in drafts.items()}
+    aliases = {name: dict.fromkeys((*service.aliases, name)) for name, service in found.items()}
     for draft in drafts.values():
         for target, alias, _ in draft.links:
-            service = found.get(target)
-            if service and alias not in (service.name, *service.aliases):
-                found[target] = replace(service, aliases=(*service.aliases, alias))
+            aliases.get(target, {}).setdefault(alias)
     join.circles(found)
-    return tuple(found.values())
+    return tuple(
+        replace(one, aliases=tuple(alias for alias in aliases[one.name] if alias != one.name or alias in one.aliases))
+        for one in found.values()
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,9 @@ class _Join:
             words = f"`{key}`: the service {quote(name)} is off, for its profile is. Name the profile in revieee.yml."
             self.reading.fault(at, words)
         else:
-            self.reading.fault(at, f"`{key}`: there is no service {quote(name)}.{nearest(name, self.declared)}")
+            self.reading.fault(
+                at, f"`{key}`: there is no service {quote(name)}.{self.reading.nearest(name, self.declared)}"
+            )
         return False
 
     def _volumes_from(self, draft: Draft, service: Service) -> Service:

@@ -10,7 +10,8 @@ from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar
 from revieee.model.stack import Build
 from revieee.model.tree import Kind, PathError, inside
 
-_REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/|.*\.git(#.*)?$|-$", re.IGNORECASE)
+_REMOTE = re.compile(r"[a-z+]+://|git@|github\.com/|-$", re.IGNORECASE)
+_GIT = re.compile(r"\.git(?:#|$)", re.IGNORECASE)
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _REFERENCE = re.compile(
     r"(?:(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+(?=:\d))(?::\d{1,5})?/)?"
@@ -75,7 +76,7 @@ def _context(reading: Reading, build: Mapping) -> str | None:
     if not isinstance(node, Scalar):
         reading.values.text(node, "`context` of `build`")
         return None
-    if _REMOTE.match(node.text):
+    if _REMOTE.match(node.text) or _GIT.search(node.text):
         words = f"`build`: the context {quote(node.text)} is not in the repository. Build from one of its folders."
         reading.fault(node.at, words)
         return None

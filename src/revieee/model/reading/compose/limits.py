@@ -13,7 +13,7 @@ from revieee.model.reading.compose.table import (
     survey,
 )
 from revieee.model.reading.files import Reading
-from revieee.model.reading.findings import nearest, quote
+from revieee.model.reading.findings import quote
 from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar
 from revieee.model.stack import Restart, ServiceLimits, Ulimit
 
@@ -109,7 +109,7 @@ def read_ulimits(reading: Reading, service: Mapping) -> tuple[Ulimit, ...]:
     found: list[Ulimit] = []
     for name, entry in ulimits.entries.items() if ulimits else ():
         if name not in ULIMITS:
-            words = f"`ulimits`: {quote(name)} is not allowed here.{nearest(name, ULIMITS)} Remove it."
+            words = f"`ulimits`: {quote(name)} is not allowed here.{reading.nearest(name, ULIMITS)} Remove it."
             reading.fault(entry.at, words)
         elif isinstance(entry.value, Mapping):
             survey(reading, entry.value, ULIMIT, "`ulimits`")

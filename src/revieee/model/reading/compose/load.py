@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from revieee.model.reading.compose.merge import canonical, merge_files, merge_service, settle
 from revieee.model.reading.compose.table import EXTENDS, INCLUDE, TOP, survey
 from revieee.model.reading.files import Reading, Scope
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Entry, Mapping, Node, Scalar, mapping
 
 _DEEPEST = 20
@@ -109,7 +109,7 @@ class Loader:
             self.reading.fault(wanted.at, f"Services extend each other in a circle or too deep: {circle}. Break it.")
             return None
         if not isinstance(base, Mapping):
-            hint = nearest(name, services.entries)
+            hint = self.reading.nearest(name, services.entries)
             self.reading.fault(wanted.at, f"`extends`: there is no service {quote(name)} in {quote(path)}.{hint}")
             return None
         found = self._service(base, services, path, scope, (*chain, (path, name)))

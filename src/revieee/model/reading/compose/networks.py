@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from revieee.model.reading.compose.table import NETWORK, NETWORK_OF_SERVICE, survey
 from revieee.model.reading.files import Reading
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Mapping
 
 HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+
+_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+"""RFC 1918 and RFC 4193; the engine's own bridges are in them."""
 
 
 def read_networks(reading: Reading, root: Mapping) -> frozenset[str]:
@@ -32,7 +35,9 @@ def read_aliases(reading: Reading, service: Mapping, declared: frozenset[str]) -
     found: list[str] = []
     for name, entry in networks.entries.items() if networks else ():
         if name not in declared:
-            words = f"The network {quote(name)} is not declared.{nearest(name, declared)} Add it under `networks:`."
+            words = (
+                f"The network {quote(name)} is not declared.{reading.nearest(name, declared)} Add it under `networks:`."
+            )
             reading.fault(entry.at, words)
         options = reading.values.mapping(entry.value, f"Network {quote(name)}")
         survey(reading, options, NETWORK_OF_SERVICE, f"Network {quote(name)}")
@@ -85,7 +90,7 @@ def _address(reading: Reading, at: Place, name: str, text: str) -> bool:
         reading.fault(at, words)
         return False
     try:
-        address = ipaddress.ip_address(text.strip("[]"))
+        address = ipaddress.ip_address("" if "%" in text else text.strip("[]"))  # any text is taken for a zone
     except ValueError:
         reading.fault(at, f"`extra_hosts`: {quote(text)} is no address. Write `name:10.0.0.1`.")
         return False
@@ -94,6 +99,11 @@ def _address(reading: Reading, at: Place, name: str, text: str) -> bool:
     if address.is_link_local or address.is_unspecified or address.is_multicast:
         reading.fault(at, f"`extra_hosts`: {quote(text)} is closed to reviews. Remove it.")
         return False
+    if address.is_loopback:
+        reading.notice(at, f"`extra_hosts`: {quote(text)} is the container itself, not the machine.")
+    elif any(address in network for network in _PRIVATE if network.version == address.version):
+        words = f"`extra_hosts`: {quote(text)} is on the machine or in a private network, which is closed to reviews "
+        reading.notice(at, f"{words}unless whoever runs this Revieee opened that address.")
     return True
 
 

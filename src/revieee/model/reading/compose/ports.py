@@ -39,6 +39,7 @@ _SHORT = re.compile(
     rf"(?:(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]*):)?(?P<published>{_RANGE})?:)?(?P<target>{_RANGE})(?:/(?P<protocol>\w+))?",
     re.ASCII,
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _MOST = 65535
 _NOT_PUBLISHED = "Ports of the machine are not used: a service is reached by its URL, and by its peers under its name."
 
@@ -113,7 +114,7 @@ def _http(reading: Reading, at: Place, protocol: str | None) -> bool:
 
 def _range(reading: Reading, at: Place, text: str) -> tuple[int, ...]:
     first, dash, last = text.partition("-")
-    if not first.isascii() or not first.isdigit() or (dash and not last.isdigit()):
+    if not _NUMBER.fullmatch(first) or (dash and not _NUMBER.fullmatch(last)):
         reading.fault(at, f"{quote(text)} is no port. Write a number, or two with `-` between them.")
         return ()
     low, high = int(first), int(last or first)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from revieee.model.reading.compose.mounts import Mounts, container_path, copy_in
 from revieee.model.reading.compose.table import FILE_MOUNT, SECRET, survey
 from revieee.model.reading.files import Reading, Scope
-from revieee.model.reading.findings import nearest, quote
+from revieee.model.reading.findings import quote
 from revieee.model.reading.yaml_nodes import Mapping, Node, Scalar
 from revieee.model.stack import MountedFile
 from revieee.model.tree import Kind
@@ -38,7 +38,7 @@ class Store:
     def _definition(self, reading: Reading, node: Node, source: str | None) -> Mapping | None:
         known = self.entries.entries if self.entries else {}
         if source is None or source not in known:
-            words = f"`{self.key}`: {quote(source or '')} is not declared.{nearest(source or '', known)} "
+            words = f"`{self.key}`: {quote(source or '')} is not declared.{reading.nearest(source or '', known)} "
             reading.fault(node.at, f"{words}Add it under `{self.key}:` at the top level.")
             return None
         return reading.values.mapping(known[source].value, f"`{self.key}`: {quote(source)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from revieee.model.reading.files import Reading
-from revieee.model.reading.findings import Place, nearest, quote
+from revieee.model.reading.findings import Place, quote
 from revieee.model.reading.yaml_nodes import Mapping as MappingNode
 from revieee.model.reading.yaml_nodes import Node, Scalar, Sequence
 
@@ -322,7 +322,7 @@ def survey(reading: Reading, node: MappingNode | None, table: Table, what: str) 
             continue
         rule = table.get(key)
         if rule is None:
-            hint = "" if reading.findings.full else nearest(key, table)
+            hint = reading.nearest(key, table)
             reading.fault(entry.at, f"{what}: the key {quote(key)} is unknown.{hint} Remove or mend it.")
         elif rule.treatment is not Treatment.SUPPORTED and not _harmless(entry.value, rule):
             _tell(reading, entry.at, rule, key, what)
