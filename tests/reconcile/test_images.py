@@ -10,7 +10,7 @@ from revieee.model.phases import Verdict
 from revieee.model.resolve import ResolvedHook, ResolvedStack
 from revieee.model.route import RouteState
 from revieee.ports import Announce, NotPulled, Observed, Placement
-from revieee.store import images
+from revieee.store import images, leases
 from support.reconciling import COMPOSE, HOST, Plane, commit, facts
 
 HOOKED = {"compose.yaml": COMPOSE, "Dockerfile": b"FROM x", "revieee.yml": b"hooks: {deploy: {command: [migrate]}}\n"}
@@ -126,3 +126,25 @@ async def test_a_registry_that_is_away_fails_no_release_however_long(
     assert environment.live is not None
     assert environment.live.id == 1
     assert 7200 <= control.clock.now() - (away - 7200) < 7200 + control.parts.policy.pace.last_retry + 10
+
+
+async def test_a_live_release_whose_image_is_gone_while_a_newer_one_failed_is_live_no_more(control: Plane) -> None:
+    live = (await control.settle(facts(1))).live
+    assert live is not None
+    assert live.stack is not None
+    control.source.commits[commit(2)] = {"compose.yaml": b"services: {web: {build: ., privileged: true, ports: [80]}}"}
+    failed = await control.settle(facts(2, minute=1))
+    assert failed.live is not None
+    web = live.stack.task_of("web")
+    control.world.lose(1, web.key)
+    control.world.lose_image(web.image.id)
+    control.database.run_here(lambda session: leases.make_due(session, [1], now=control.clock.now()))
+    environment = await control.settle()
+    assert environment.live is None
+    assert control.router.routes[HOST].state is RouteState.FAILED
+    assert await control.keys() == set()
+    control.source.commits.pop(commit(3), None)
+    mended = await control.settle(facts(3, minute=2))
+    assert mended.live is not None
+    assert mended.live.commit == commit(3)
+    assert control.router.routes[HOST].state is RouteState.UP

@@ -74,6 +74,7 @@ TABLE: tuple[Transition, ...] = (
     Transition(Phase.STARTING, Outcome.SUPERSEDED, Phase.UNDOING, "a newer one is wanted"),
     Transition(Phase.SWITCHING, Outcome.DONE, Phase.LIVE, "the router acknowledged the new routes"),
     Transition(Phase.LIVE, Outcome.REPLACED, Phase.DRAINING, "a newer release is live"),
+    Transition(Phase.LIVE, Outcome.FAILED, Phase.ENDED, "its image is gone, and the release that would have it failed"),
     Transition(Phase.DRAINING, Outcome.DONE, Phase.ENDED, "its open requests finished"),
     Transition(Phase.UNDOING, Outcome.DONE, Phase.ENDED, "what it had started is gone, what it stopped runs again"),
 )

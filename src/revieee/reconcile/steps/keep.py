@@ -3,14 +3,16 @@
 import logging
 
 from revieee.model.environment import Release
-from revieee.model.phases import Verdict
+from revieee.model.phases import Outcome, Verdict
 from revieee.model.policy import Pace
 from revieee.model.resolve import ResolvedStack
-from revieee.ports import Refused, ServiceState
+from revieee.model.route import RouteState
+from revieee.ports import ImageGone, Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
-from revieee.reconcile.steps.routing import set_routes
+from revieee.reconcile.steps.routing import set_routes, show
 from revieee.reconcile.steps.stack import named
 from revieee.store import releases, wishes
+from revieee.store.releases import Ending
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +42,7 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
     try:
         seen = await parts.engine.apply(placement, stack)
     except Refused as error:
-        if environment.newest is not None and environment.newest.verdict is Verdict.FAILED:
-            return await _crashed(turn, str(error))  # a release that would mend it failed already
-        # Something that the live release needs is gone for good, its image mostly: a new release builds it.
-        await turn.write(lambda session: wishes.ask_again(session, turn.lease))
-        return None
+        return await _refused(turn, live, error)
     bad = [one for one in seen.values() if one.state not in _GOOD]
     if not bad:
         await set_routes(turn, live)
@@ -62,6 +60,30 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
     if starting or not environment.attempts:  # what is not healthy may be about to be: told at the second look
         return Wait(seconds=1.0, failed=not starting)
     return Wait(seconds=parts.policy.pace.tick, words=words, failed=True)
+
+
+async def _refused(turn: Turn, live: Release, error: Refused) -> Step:
+    """Have what the live release needs made anew by another release, unless that failed already."""
+    newest = turn.environment.newest
+    if newest is None or newest.verdict is not Verdict.FAILED:
+        # It is gone for good, its image mostly: a new release builds it.
+        await turn.write(lambda session: wishes.ask_again(session, turn.lease))
+        return None
+    return await _give_up(turn, live, error) if isinstance(error, ImageGone) else await _crashed(turn, str(error))
+
+
+async def _give_up(turn: Turn, live: Release, error: ImageGone) -> Step:
+    """End a live release of which an image is gone for good: the one that would have it again failed already."""
+    await show(turn, RouteState.FAILED)
+    keys = live.keys - named(turn.environment, without=live)
+    if keys:
+        await turn.parts.engine.remove(turn.placement(live), keys)
+    ending = Ending(verdict=Verdict.FAILED, reason=str(error))
+    await turn.write(
+        lambda session: releases.move(session, turn.lease, live.id, Outcome.FAILED, now=turn.now, ending=ending)
+    )
+    log.warning("%s: what was live is not any more: %s", turn.environment.name, error)
+    return None
 
 
 async def _began_anew(turn: Turn) -> bool:
