@@ -25,7 +25,7 @@ _PAYLOADS = Path(__file__).parents[2] / "shared" / "github" / "payloads"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow, and say what one process runs in its order: see bin/test.
 
-    What asks for the machine's engine is in two groups, since it mostly waits. What has its addresses, its limits or
+    What asks for the machine's engine is in three groups, since it mostly waits. What has its addresses, its limits or
     its load to itself lies in one of them, or has an engine of its own. Of the rest a module is what stays together.
     """
     on_engine = {item.path for item in items if _asks_for(item, _ENGINE_FIXTURES)}
@@ -33,8 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if _asks_for(item, _SLOW_FIXTURES):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
-            group = "faults" if item.path.parent == _FAULTS else "engine"
-            item.add_marker(pytest.mark.xdist_group(group if item.path in on_engine else item.path.stem))
+            item.add_marker(pytest.mark.xdist_group(_group(item.path) if item.path in on_engine else item.path.stem))
+
+
+def _group(path: Path) -> str:
+    if path.parent != _FAULTS:
+        return "engine"
+    return "restarts" if path.stem.endswith("_restarts") else "faults"
 
 
 def _asks_for(item: pytest.Item, fixtures: set[str]) -> bool:

@@ -78,6 +78,8 @@ class Schedule:
     wrong: list[str] = field(default_factory=list)
     truth: dict[int, PullRequestFacts] = field(default_factory=dict)
     destroyed: dict[int, str] = field(default_factory=dict)
+    doubtful: set[int] = field(default_factory=set)
+    """Of these another commit was pushed since; whether it was heard of before the old one came back is open."""
     processes: list[tuple[Process, Life]] = field(default_factory=list)
     deliveries: list[asyncio.Task[None]] = field(default_factory=list)
     heads: int = 0
@@ -254,6 +256,7 @@ class Schedule:
         now, decide = self.around.loop.unix(), self.around.decide
         self.around.database.run_here(lambda session: work(session, id_, decide, now=now))
         self.destroyed.pop(number, None)
+        self.doubtful.discard(number)
         if what == "destroy":
             self.destroyed[number] = self.around.everything()[id_].facts.head_commit
         self.note(f"#{number} {what}")
@@ -267,6 +270,8 @@ class Schedule:
         self.around.source.commits.setdefault(known.head_commit, files(0))
         changes = {"before": None, **changes}
         said = self.truth[number] = replace(known, updated_at=now, **changes)  # type: ignore[arg-type] # as above
+        if self.destroyed.get(number, said.head_commit) != said.head_commit:
+            self.doubtful.add(number)
         delays = self.chance.choice([[0.0], [0.0], [0.0, 0.1], [3.0], [0.0, 30.0], []])
         self.note(f"#{number} {words} {said.head_commit[:8]}, told after {delays}")
         self.deliveries += [asyncio.create_task(self._deliver(said, delay)) for delay in delays]
@@ -293,6 +298,9 @@ class Schedule:
         self.note("calm")
         if not await calm(self.around):
             self.blame("it never calms down")
+        for environment in self.around.everything().values():
+            if environment.name.number in self.doubtful and environment.wanted:
+                self.destroyed.pop(environment.name.number, None)
         for words in await when_calm(self.around, self.truth, self.destroyed):
             self.blame(words)
         for process, life in self.processes:

@@ -162,8 +162,9 @@ class World:
         self.note("die", "", environment, key)
 
     def prune(self, environment: int, kinds: Collection[str]) -> None:
-        """Take an environment's containers away behind our back, and then its networks, volumes or images."""
-        for row in self.read("SELECT key FROM containers WHERE environment = ? ORDER BY name", environment):
+        """Take an environment's services away behind our back, and then its networks, volumes or images."""
+        mine = "SELECT key FROM containers WHERE environment = ? AND key NOT LIKE 'hook-%' ORDER BY name"
+        for row in self.read(mine, environment):
             self.lose(environment, row["key"])
         for kind in kinds:
             self.write("DELETE FROM things WHERE environment = ? AND kind = ?", environment, kind)
