@@ -8,8 +8,8 @@ from revieee.store.schema import EnvironmentRow, ReportRow
 from support.outside import Outside
 
 PATIENCE = 900.0
-QUIET = 9.0
-"""Seconds without anything to do after which it is calm: longer than a tick."""
+QUIET = 18.0
+"""Seconds without anything to do after which it is calm: longer than a lease of a dead one and a tick."""
 _LOOK = 3.0
 
 
