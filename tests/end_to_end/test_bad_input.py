@@ -41,10 +41,6 @@ BAD: Mapping[str, Bad] = {
     ),
     "deaf-port": Bad(running("echo I listen elsewhere; exec httpd -f -p 81"), ("80", "I listen elsewhere")),
     "build-fails": Bad({"Dockerfile": "FROM busybox\nRUN echo oh dear >&2; exit 7\n"}, ("oh dear", "7")),
-    "no-image": Bad(
-        {"compose.yaml": "services:\n  web:\n    image: nobody/nothing:1\n    ports: [80]\n"}, ("nobody/nothing:1",)
-    ),
-    "no-base-image": Bad({"Dockerfile": "FROM nobody/nothing:2\nEXPOSE 80\n"}, ("nobody/nothing:2",)),
     "exits": Bad(running("echo no settings; exit 3"), ("3", "no settings")),
     "hangs": Bad(running("echo thinking; exec sleep 1000"), ("thinking",)),
     "unhealthy": Bad(
@@ -129,6 +125,25 @@ async def test_a_repository_that_cannot_be_fetched_waits_and_says_so(plane: Plan
     plane.github.faults.clear()
     await waiting.reaches("live")
     assert (await scene.good.get()).text == "good\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("no-image", {"compose.yaml": "services:\n  web:\n    image: nobody/nothing:1\n    ports: [80]\n"}),
+        ("no-base-image", {"Dockerfile": "FROM nobody/nothing:1\nEXPOSE 80\n"}),
+    ],
+)
+async def test_an_image_whose_registry_cannot_be_asked_is_waited_for(
+    plane: Plane, name: str, files: dict[str, str]
+) -> None:
+    waiting = await plane.open(name, files)
+
+    async def reason() -> bool:
+        return "nobody/nothing:1" in waiting.comment and "tried again" in waiting.comment
+
+    assert await until(reason, seconds=40), waiting.comment
+    await waiting.close()
 
 
 async def test_everything_else_went_on(scene: Scene) -> None:
