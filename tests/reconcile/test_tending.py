@@ -56,6 +56,24 @@ def there(around: Outside, service: str) -> list[str]:
     return [str(row["key"]) for row in rows]
 
 
+async def live(around: Outside) -> Process:
+    """Pull request 1 is live; gives the process that made it so."""
+    around.source.commits[commit(1)] = files(1)
+    around.hear(pull_request())
+    process = Process(around)
+    process.start()
+    assert await calm(around)
+    return process
+
+
+def crowd(around: Outside, *, deploy: str = "deploy") -> None:
+    """Forty further pull requests in four repositories."""
+    for number in range(2, 42):
+        whose = RepositoryFacts(id=100 + number % 4, name=f"acme/r{number % 4}")
+        around.source.commits[commit(number)] = files(number, deploy=deploy)
+        around.hear(replace(pull_request(number, head=number), repository=whose, head_repository=whose.id))
+
+
 async def goes_and_comes_back(around: Outside, key: str) -> bool:
     around.world.lose(1, key)
     until = around.loop.time() + SOON
@@ -76,11 +94,7 @@ def test_what_is_lost_of_the_live_release_comes_back(
     monkeypatch.setattr(loop, "keep_room", nobody_looks)
 
     async def main(around: Outside) -> None:
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
-        process = Process(around)
-        process.start()
-        assert await calm(around)
+        process = await live(around)
         [web], [db] = there(around, "web"), there(around, "db")
         await trouble(around, process)
         around.source.commits[commit(2)] = files(2)
@@ -92,6 +106,31 @@ def test_what_is_lost_of_the_live_release_comes_back(
         around.world.end(1, web, 137)
         await asyncio.sleep(SOON)
         assert web in there(around, "web")
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_crashes_again_and_again_is_left_to_its_pauses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nobody_looks(_: Parts) -> None:
+        """The disk stays as the test says."""
+
+    monkeypatch.setattr(loop, "keep_room", nobody_looks)
+
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await live(around)
+        [web] = there(around, "web")
+        await the_disk_is_full(around, process)
+        around.source.commits[commit(2)] = files(2)
+        around.hear(pull_request(head=2, after=1))
+        process.bell.hint()
+        script = around.world.read("SELECT script FROM containers WHERE key = ?", web)[0]["script"]
+        around.world.script(script, Behaviour(exits=3, exits_after=0.5))
+        around.world.end(1, web, 3)
+        before = len(around.world.acts("start"))
+        await asyncio.sleep(1200)
+        assert 5 <= len(around.world.acts("start")) - before <= 15
         await process.stop()
 
     on_stage(tmp_path, main)
@@ -121,11 +160,7 @@ def test_what_is_replaced_in_place_is_not_started_beside_what_replaces_it(tmp_pa
 def test_forges_that_hang_keep_nobody_else_from_being_healed_or_begun(tmp_path: Path) -> None:
     async def main(around: Outside) -> None:
         around.policy = Policy()
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
-        process = Process(around)
-        process.start()
-        assert await calm(around)
+        process = await live(around)
         [web] = there(around, "web")
         fetch = around.source.fetch
 
@@ -135,9 +170,7 @@ def test_forges_that_hang_keep_nobody_else_from_being_healed_or_begun(tmp_path: 
             await fetch(repository, number, commit, base_ref=base_ref)
 
         around.source.fetch = hangs  # type: ignore[method-assign] # the forge of some repositories hangs
-        for number in range(2, 42):
-            whose = RepositoryFacts(id=100 + number % 4, name=f"acme/r{number % 4}")
-            around.hear(replace(pull_request(number, head=number), repository=whose, head_repository=whose.id))
+        crowd(around)
         process.bell.hint()
         await asyncio.sleep(SOON)
         assert await goes_and_comes_back(around, web)
@@ -154,17 +187,10 @@ def test_forges_that_hang_keep_nobody_else_from_being_healed_or_begun(tmp_path: 
 def test_starts_that_take_long_keep_nobody_else_s_live_service_from_being_healed(tmp_path: Path) -> None:
     async def main(around: Outside) -> None:
         around.policy = Policy()
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
-        process = Process(around)
-        process.start()
-        assert await calm(around)
+        process = await live(around)
         [web] = there(around, "web")
         around.world.script("never", Behaviour(exits=None))
-        for number in range(2, 42):
-            whose = RepositoryFacts(id=100 + number % 4, name=f"acme/r{number % 4}")
-            around.source.commits[commit(number)] = files(number, deploy="never")
-            around.hear(replace(pull_request(number, head=number), repository=whose, head_repository=whose.id))
+        crowd(around, deploy="never")
         process.bell.hint()
         await asyncio.sleep(SOON)
         assert await goes_and_comes_back(around, web)

@@ -17,6 +17,10 @@ class Crashes:
         """Tell until when what ended is left as it is."""
         return self.last + pace.pause(self.count)
 
+    def pause_left(self, pace: Pace, *, now: float) -> float:
+        """Tell for how long that is; no longer than a whole pause, also where the clock was set back."""
+        return min(self.pause_ends(pace) - now, pace.pause(self.count))
+
     def forgotten(self, pace: Pace) -> float:
         """Tell from when on they count no more, unless there is another one."""
         return self.pause_ends(pace) + pace.steady

@@ -9,11 +9,13 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 
+from revieee.model.crashes import Crashes
 from revieee.model.lifecycle import Act
 from revieee.model.resolve import ResolvedStack
 from revieee.ports import PortError, Refused, ServiceState
 from revieee.reconcile.holding import Hold, unless_late
 from revieee.reconcile.parts import Turn
+from revieee.reconcile.steps.crashes import another, pause_left
 from revieee.reconcile.steps.replace import in_place, needs
 from revieee.store.leases import StaleLease
 
@@ -34,12 +36,12 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
     if live is None or live.stack is None or act not in TENDED:
         yield
         return
-    alone = asyncio.Lock()
+    alone, crashes = asyncio.Lock(), turn.environment.crashes
     tended_at, now = turn.parts.tended, asyncio.get_running_loop().time()
     if now - tended_at.get(turn.environment.id, float("-inf")) >= turn.parts.policy.pace.tick:
         tended_at[turn.environment.id] = now
-        await _mend(turn, live.stack)
-    beside = asyncio.create_task(_beside(turn, live.stack, hold, alone), name=f"tend {turn.environment.id}")
+        crashes = await _mend(turn, live.stack, crashes)
+    beside = asyncio.create_task(_beside(turn, live.stack, crashes, hold, alone), name=f"tend {turn.environment.id}")
     try:
         yield
         async with alone:  # the next act may stop what this one starts
@@ -49,37 +51,35 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
         await asyncio.gather(beside, return_exceptions=True)
 
 
-async def _beside(turn: Turn, stack: ResolvedStack, hold: Hold, alone: asyncio.Lock) -> None:
-    """Mend until cancelled; what does not stay up is started ever more rarely."""
-    pace, failures = turn.parts.policy.pace, 0
+async def _beside(turn: Turn, stack: ResolvedStack, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
+    """Mend until cancelled."""
     with unless_late(lambda: hold.until):
         while True:
-            await asyncio.sleep(max(pace.tick, pace.backoff(failures)))
+            await asyncio.sleep(turn.parts.policy.pace.tick)
             async with alone:
-                failures = 0 if await _mend(turn, stack) else failures + 1
+                crashes = await _mend(turn, stack, crashes)
                 turn.parts.tended[turn.environment.id] = asyncio.get_running_loop().time()
 
 
-async def _mend(turn: Turn, stack: ResolvedStack) -> bool:
-    """Make again what is missing and start what ended; gives whether nothing had failed. A trouble waits for later."""
+async def _mend(turn: Turn, stack: ResolvedStack, crashes: Crashes) -> Crashes:
+    """Make again what is missing, and start what ended when its pause is over; gives the crashes that count by now."""
     engine, environment = turn.parts.engine, turn.environment
     placement, keys = turn.placement(environment.live), _left_alone(turn, stack)
-    if not keys:
-        return True
     try:
+        if not keys or await pause_left(turn, crashes):
+            return crashes
         await engine.prepare(placement)
         seen = await engine.apply(placement, stack, only=keys)
-        failed = [one.key for one in seen.values() if one.state is ServiceState.FAILED]
+        failed = [one for one in seen.values() if one.state is ServiceState.FAILED]
         if failed:
-            await engine.stop(placement, stack, failed)
-            await engine.apply(placement, stack, only=keys)
+            await engine.stop(placement, stack, [one.key for one in failed])  # the next apply starts it again
+            return await another(turn, "; ".join(f"{one.key} {turn.words_of(one)}" for one in failed))
     except StaleLease:
         raise
     except PortError as error:
         level = logging.INFO if isinstance(error, Refused) else logging.WARNING
         log.log(level, "%s: what is live could not be looked after: %s", environment.name, error)
-        return False
-    return not failed
+    return crashes
 
 
 def _left_alone(turn: Turn, stack: ResolvedStack) -> frozenset[str]:

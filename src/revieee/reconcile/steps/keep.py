@@ -9,6 +9,7 @@ from revieee.model.resolve import ResolvedStack
 from revieee.model.route import RouteState
 from revieee.ports import ImageGone, Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
+from revieee.reconcile.steps.crashes import another, pause_left
 from revieee.reconcile.steps.routing import set_routes, show
 from revieee.reconcile.steps.stack import named
 from revieee.store import releases, wishes
@@ -30,8 +31,8 @@ async def keep(turn: Turn) -> Step:
     extras = parts.extras.pop(environment.id, frozenset()) - named(environment)
     if extras:
         await parts.engine.remove(placement, extras)
-    pause = environment.crashes.pause_ends(parts.policy.pace) - turn.now
-    if pause > 0 and not await _began_anew(turn):
+    pause = await pause_left(turn, environment.crashes)
+    if pause:
         return Wait(seconds=pause)  # whoever woke us, the tick mostly
     await parts.engine.prepare(placement)
     return await _heal(turn, live, live.stack)
@@ -86,17 +87,9 @@ async def _give_up(turn: Turn, live: Release, error: ImageGone) -> Step:
     return None
 
 
-async def _began_anew(turn: Turn) -> bool:
-    """Whether the engine was restarted since the last crash: it ended what was well, too, and that is not to wait."""
-    started = await turn.parts.engine.started()
-    return started is not None and started > turn.environment.crashes.last
-
-
 async def _crashed(turn: Turn, words: str) -> Wait:
     """Wait before the next start, longer each time. What ends once is started again before anybody is told."""
-    pace, now = turn.parts.policy.pace, turn.now
-    crashes = await turn.write(lambda session: releases.crashed(session, turn.lease, pace, now=now))
-    log.warning("%s: crash %d: %s", turn.environment.name, crashes.count, turn.masked(words))
+    pace, crashes = turn.parts.policy.pace, await another(turn, words)
     told = f"{words.rstrip('.')}. {_again_and_again(pace)}" if crashes.count > 1 else ""
     return Wait(seconds=pace.pause(crashes.count), words=told, failed=True)
 
