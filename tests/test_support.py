@@ -57,6 +57,7 @@ def test_a_picture_has_the_size_that_was_asked_for(red_page: str, screenshot: Ca
     assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (390, 640)  # PNG, 11.2.2: IHDR
 
 
+@pytest.mark.slow
 def test_tests_of_one_group_run_in_one_process(tmp_path: Path) -> None:
     """Slow tests share the machine's engine, its ports and addresses; `bin/test` relies on this."""
     tests = tmp_path / "test_where.py"

@@ -14,6 +14,8 @@ from revieee.ports import NotPulled, Refused
 from support.docker import BaseImages, docker
 from support.registry import FINAL, PASSING, registry
 
+pytestmark = pytest.mark.usefixtures("docker_engine_ready")
+
 
 @pytest.fixture
 async def client() -> AsyncIterator[DockerClient]:

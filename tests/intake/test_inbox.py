@@ -1,9 +1,5 @@
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from revieee.intake.inbox import Inbox
 from revieee.model.delivery import Delivery
@@ -12,14 +8,6 @@ from revieee.reconcile.parts import Bell
 from revieee.store import environments
 from revieee.store.database import Database
 from revieee.testing.parts import MovingClock
-from support.storing import opened
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    one = opened(tmp_path, Database)
-    yield one
-    one.close()
 
 
 async def test_a_webhook_that_was_set_up_has_its_open_pull_requests_listed(

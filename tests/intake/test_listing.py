@@ -1,8 +1,6 @@
 """Listings, with a practice GitHub that is slow, or has lost something without saying so."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +10,10 @@ from revieee.store.database import Database
 from revieee.testing.github import FaultKind, NewRepository, PracticeGitHub
 from support.desk import Desk, desk_of
 from support.practice import BOT, AppMode, app_mode, client, clock, connected, practice, pull
-from support.storing import opened
 
 __all__ = ["app_mode", "client", "clock", "connected", "practice", "pull"]
 
 PULLS = "GET /repos/{owner}/{repo}/pulls"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    one = opened(tmp_path, Database)
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """Removals: in whatever order deliveries come, what the forge shows is what stays."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 
@@ -18,19 +17,11 @@ from revieee.testing.github import FaultKind, Installation, NewRepository, Pract
 from revieee.testing.github.webhooks import Delivery
 from support.desk import Desk, desk_of
 from support.practice import AppMode, app_mode, client, clock, connected, practice, pull
-from support.storing import opened
 
 __all__ = ["app_mode", "client", "clock", "connected", "practice", "pull"]
 
 INSTALLATIONS = "GET /app/installations"
 DAY = 86_400.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    one = opened(tmp_path, Database)
-    yield one
-    one.close()
 
 
 @pytest.fixture
@@ -109,6 +100,7 @@ async def test_what_was_taken_back_costs_no_environment_in_whatever_order_it_is_
     assert wishes_of(desk) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pause", [0.0, SURE, DAY])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0), (1, 0, 0)])
 @pytest.mark.parametrize("happens", [suspended_again, taken_out_again])

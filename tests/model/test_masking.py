@@ -164,6 +164,7 @@ def test_words_of_every_day_are_shown_at_once_beside_a_long_secret() -> None:
     assert masker.feed(b'{"key": "0123456789abcdef0123456789abcdef"}\n').endswith(b"}\n")
 
 
+@pytest.mark.slow
 def test_a_long_log_is_masked_in_a_moment_and_with_little_memory() -> None:
     keys = [f"{n}{LONG}{n}" for n in range(10)]
     line = b"#12 12.345 npm WARN deprecated something@1.2.3: this is deprecated, use other/one instead\n"

@@ -13,6 +13,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm
 from support.stage import Stalling, on_stage
 
+pytestmark = pytest.mark.slow
+
 USUAL = Policy(pace=Pace(poll=10.0))
 """As every day, but for looks at the rows: whoever writes here hints."""
 LONG = 1200.0

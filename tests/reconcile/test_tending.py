@@ -17,6 +17,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm
 from support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 SOON = 30.0
 """Seconds, a few ticks."""
 Trouble = Callable[[Outside, Process], Awaitable[None]]

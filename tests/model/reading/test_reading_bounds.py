@@ -85,6 +85,7 @@ SCALED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", SCALED)
 def test_hundreds_of_kilobytes_of_one_thing(more: str) -> None:
     with suppress(ManifestError):
