@@ -118,7 +118,7 @@ async def test_cancelling_ends_every_process_of_the_command(grace: float) -> Non
 
 async def test_a_program_may_tidy_up_when_it_is_cancelled(tmp_path: Path) -> None:
     started: asyncio.Queue[bytes] = asyncio.Queue()
-    command = shell(f"trap 'touch {tmp_path}/tidy; exit' TERM; echo up; sleep 60 & wait", grace=5)
+    command = shell(f"trap 'touch {tmp_path}/tidy; exit' TERM; echo up; while :; do sleep 0.02; done", grace=5)
     streaming = asyncio.create_task(stream(command, started.put))
     await started.get()
 
