@@ -5,14 +5,16 @@ A test that asks for one of the slow ones is marked `slow` by that alone.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from support import browser, databases, processes
 from support.docker import BaseImages, DockerError, docker, everything
+from support.plane import Plane, serving
 
 _ENGINE_FIXTURES = {"base_images", "docker_engine_ready"}
 _SLOW_FIXTURES = _ENGINE_FIXTURES | {"mariadb_server", "nginx", "postgresql_server", "screenshot"}
@@ -109,6 +111,18 @@ def nginx() -> str:
     path = processes.program("nginx")
     assert Path("/usr/lib/nginx/modules/ngx_http_lua_module.so").exists(), "nginx has no Lua module: run bin/setup"
     return path
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def plane(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages, nginx: str
+) -> AsyncIterator[Plane]:
+    """One control plane for each module. What a module needs set, it says in `SETTINGS`."""
+    assert base_images.busybox
+    assert nginx
+    settings: dict[str, str] = getattr(request.module, "SETTINGS", {})
+    async with serving(tmp_path_factory.mktemp("plane"), **settings) as one:
+        yield one
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from revieee.testing.serving import until
-from support.docker import BaseImages
 from support.one_life import counted
-from support.plane import PAGE, Opened, Plane, gone, page, serving
+from support.plane import PAGE, Opened, Plane, gone, page
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -43,14 +41,6 @@ STARTS = 8
 """More starts than that in this time are a storm."""
 BUSY = 0.2
 """The share of a processor that a control plane with a crash loop may take."""
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages, nginx: str) -> AsyncIterator[Plane]:
-    assert base_images.busybox
-    assert nginx
-    async with serving(tmp_path_factory.mktemp("plane")) as plane:
-        yield plane
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -10,7 +10,7 @@ from revieee.model.environment import Environment
 from revieee.model.phases import Phase
 from support.invariants import when_calm
 from support.outside import Outside, Process, commit, files, pull_request
-from support.settling import calm
+from support.settling import calm, first_live
 from support.stage import Stalling, on_stage
 
 PHASES = [phase for phase in Phase if phase is not Phase.ENDED]
@@ -68,12 +68,8 @@ def test_a_close_wins_against_each_phase(phase: Phase, tmp_path: Path) -> None:
 
 def test_reopened_during_removal_it_ends_live(tmp_path: Path) -> None:
     async def play(around: Outside) -> None:
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
         fate = Stalling()
-        process = Process(around, fate)
-        process.start()
-        assert await calm(around)
+        process = await first_live(around, fate)
         fate.choose = lambda act: act == "engine.remove"
         around.hear(pull_request(after=1, open=False))
         process.bell.hint()

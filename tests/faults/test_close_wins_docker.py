@@ -7,15 +7,14 @@ import asyncio
 import sqlite3
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, closing
 
 import pytest
 import pytest_asyncio
 
 from revieee.testing.serving import ControlPlane, until
-from support.docker import BaseImages
-from support.plane import PAGE, Files, Opened, Plane, gone, page, runs, serving
+from support.plane import PAGE, Files, Opened, Plane, gone, page, runs
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -204,14 +203,6 @@ def ended_builds(control: ControlPlane, repository: str) -> int:
     with closing(sqlite3.connect(file)) as store:
         (count,) = store.execute(query, (repository,)).fetchone()
         return int(count)
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def plane(tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages, nginx: str) -> AsyncIterator[Plane]:
-    assert base_images.busybox
-    assert nginx
-    async with serving(tmp_path_factory.mktemp("plane")) as plane:
-        yield plane
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

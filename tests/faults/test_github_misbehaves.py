@@ -1,6 +1,6 @@
 """GitHub does not answer, or answers strangely: deployments never wait for it, and reports catch up later."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 import pytest_asyncio
@@ -8,8 +8,7 @@ import pytest_asyncio
 from revieee.testing.github import Opening
 from revieee.testing.github.faults import Fault, FaultKind
 from revieee.testing.serving import until
-from support.docker import BaseImages
-from support.plane import Opened, Plane, page, serving
+from support.plane import Opened, Plane, page
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -22,15 +21,10 @@ SOON = 10.0
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def opened(
-    tmp_path_factory: pytest.TempPathFactory, base_images: BaseImages, nginx: str
-) -> AsyncIterator[Opened]:
-    assert base_images.busybox
-    assert nginx
-    async with serving(tmp_path_factory.mktemp("plane")) as plane:
-        opened = await plane.open("shop", page("first"))
-        await opened.reaches("live")
-        yield opened
+async def opened(plane: Plane) -> Opened:
+    opened = await plane.open("shop", page("first"))
+    await opened.reaches("live")
+    return opened
 
 
 def met(*faults: Fault) -> Callable[[], Awaitable[bool]]:

@@ -14,9 +14,9 @@ from revieee.testing.engines import Role
 from support.docker import BaseImages
 from support.docker_lab import DockerLab
 from support.invariants import when_calm
-from support.outside import Outside, Process, commit, files, pull_request
+from support.outside import Outside, pull_request
 from support.reconciling import Plane, facts, plane
-from support.settling import calm
+from support.settling import calm, first_live
 from support.stage import on_stage
 
 NOBODYS = 4711
@@ -63,11 +63,7 @@ def test_what_a_removed_environment_left_is_removed_by_a_turn_and_a_reopened_one
     """A late answer of the engine brings something back; meanwhile the pull request may be reopened."""
 
     async def play(around: Outside) -> None:
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
-        process = Process(around)
-        process.start()
-        assert await calm(around)
+        process = await first_live(around)
         closed = pull_request(after=1, open=False)
         around.hear(closed)
         assert await calm(around)

@@ -10,7 +10,7 @@ from revieee.engines.memory import Behaviour
 from revieee.model.policy import Pace, Policy
 from revieee.model.view import View
 from support.outside import Outside, Process, commit, files, pull_request
-from support.settling import calm
+from support.settling import first_live
 from support.stage import Stalling, on_stage
 
 pytestmark = pytest.mark.slow
@@ -29,12 +29,8 @@ def live(folder: Path, story: Callable[[Outside, Process, Stalling], Awaitable[N
 
     async def play(around: Outside) -> None:
         around.policy = USUAL
-        around.source.commits[commit(1)] = files(1)
-        around.hear(pull_request())
         fate = Stalling()
-        process = Process(around, fate)
-        process.start()
-        assert await calm(around)
+        process = await first_live(around, fate)
         await story(around, process, fate)
         assert not process.ended
         await process.stop()

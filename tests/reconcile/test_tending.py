@@ -14,7 +14,7 @@ from revieee.ports import RetryLater
 from revieee.reconcile import loop
 from revieee.reconcile.parts import Parts
 from support.outside import Outside, Process, commit, files, pull_request
-from support.settling import calm
+from support.settling import calm, first_live
 from support.stage import on_stage
 
 pytestmark = pytest.mark.slow
@@ -58,16 +58,6 @@ def there(around: Outside, service: str) -> list[str]:
     return [str(row["key"]) for row in rows]
 
 
-async def live(around: Outside) -> Process:
-    """Pull request 1 is live; gives the process that made it so."""
-    around.source.commits[commit(1)] = files(1)
-    around.hear(pull_request())
-    process = Process(around)
-    process.start()
-    assert await calm(around)
-    return process
-
-
 def crowd(around: Outside, *, deploy: str = "deploy") -> None:
     """Forty further pull requests in four repositories."""
     for number in range(2, 42):
@@ -96,7 +86,7 @@ def test_what_is_lost_of_the_live_release_comes_back(
     monkeypatch.setattr(loop, "keep_room", nobody_looks)
 
     async def main(around: Outside) -> None:
-        process = await live(around)
+        process = await first_live(around)
         [web], [db] = there(around, "web"), there(around, "db")
         await trouble(around, process)
         around.source.commits[commit(2)] = files(2)
@@ -121,7 +111,7 @@ def test_what_crashes_again_and_again_is_left_to_its_pauses(tmp_path: Path, monk
 
     async def main(around: Outside) -> None:
         around.policy = Policy()
-        process = await live(around)
+        process = await first_live(around)
         [web] = there(around, "web")
         await the_disk_is_full(around, process)
         around.source.commits[commit(2)] = files(2)
@@ -162,7 +152,7 @@ def test_what_is_replaced_in_place_is_not_started_beside_what_replaces_it(tmp_pa
 def test_forges_that_hang_keep_nobody_else_from_being_healed_or_begun(tmp_path: Path) -> None:
     async def main(around: Outside) -> None:
         around.policy = Policy()
-        process = await live(around)
+        process = await first_live(around)
         [web] = there(around, "web")
         fetch = around.source.fetch
 
@@ -189,7 +179,7 @@ def test_forges_that_hang_keep_nobody_else_from_being_healed_or_begun(tmp_path: 
 def test_starts_that_take_long_keep_nobody_else_s_live_service_from_being_healed(tmp_path: Path) -> None:
     async def main(around: Outside) -> None:
         around.policy = Policy()
-        process = await live(around)
+        process = await first_live(around)
         [web] = there(around, "web")
         around.world.script("never", Behaviour(exits=None))
         crowd(around, deploy="never")

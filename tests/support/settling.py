@@ -5,7 +5,8 @@ import asyncio
 from sqlalchemy import func, or_, select
 
 from revieee.store.schema import EnvironmentRow, ReportRow
-from support.outside import Outside
+from support.mortal import Fate
+from support.outside import Outside, Process, commit, files, pull_request
 
 PATIENCE = 900.0
 QUIET = 18.0
@@ -21,6 +22,16 @@ async def calm(around: Outside) -> bool:
         await asyncio.sleep(_LOOK)
         quiet = 0.0 if _busy(around) else quiet + _LOOK
     return quiet >= QUIET
+
+
+async def first_live(around: Outside, fate: Fate | None = None) -> Process:
+    """Open pull request 1 and wait until it is live; gives the process that made it so."""
+    around.source.commits[commit(1)] = files(1)
+    around.hear(pull_request())
+    process = Process(around, fate)
+    process.start()
+    assert await calm(around)
+    return process
 
 
 def _busy(around: Outside) -> bool:
