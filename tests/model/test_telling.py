@@ -93,6 +93,16 @@ def test_a_live_one_is_told_with_everything() -> None:
     )
 
 
+def test_a_service_of_a_live_one_that_is_not_well_is_named_as_such() -> None:
+    shown = view(LIVE, waiting_for="Service db does not run: ended with exit code 3.")
+    assert [(one.name, one.words) for one in shown.services] == [("web", "live"), ("db", "in trouble")]
+
+
+def test_what_failed_of_a_newer_commit_is_no_trouble_of_what_is_live() -> None:
+    newer = replace(FAILED, reason="Service db does not run: ended with exit code 3.")
+    assert {one.words for one in view(OLD, newer).services} == {"live"}
+
+
 def test_a_failure_says_why_what_was_printed_last_and_what_to_do() -> None:
     shown = view(FAILED)
     assert shown.reason == "Service web ended with exit code 1."

@@ -76,7 +76,7 @@ def test_a_crash_loop_has_growing_pauses_and_is_told_once(tmp_path: Path, behavi
         assert 5 < starts(around) - before < 20
         assert fate.acts.count("reporter.report") - reports <= 3
         assert comment(around).headline == "Live, but something of it is wrong."
-        assert "service db does not run: ended with exit code 3." in comment(around).reason
+        assert "Service db does not run: ended with exit code 3." in comment(around).reason
         assert "started again each time, after pauses that grow up to 300 s" in comment(around).reason
 
     live(tmp_path, story)

@@ -176,7 +176,7 @@ async def test_a_live_service_that_is_not_healthy_any_more_is_told_and_told_when
     control.world.script("postgres:16", Behaviour(healthy_after=None, words="pg_isready says no"))
     for _ in range(2):
         await look(control)
-    assert "service db is not healthy: pg_isready says no" in told(control).reason
+    assert "Service db is not healthy: pg_isready says no" in told(control).reason
     control.world.script("postgres:16", Behaviour())
     await look(control)
     assert told(control).reason == ""

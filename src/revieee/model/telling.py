@@ -45,6 +45,7 @@ def view_of(environment: Environment, *, instance: str, base_url: str) -> View:
     newest, live = _newest(environment), environment.live
     shown = (live or newest) if there else None
     urls = _urls(shown, base_url) if shown else {}
+    trouble = told.reason if told.state is State.LIVE else ""
     failed = _failure(environment) if there else None
     about = newest if newest and newest.manifest else shown
     return View(
@@ -56,7 +57,7 @@ def view_of(environment: Environment, *, instance: str, base_url: str) -> View:
         next_act=APPROVE if behind else told.next_act,
         answer=_answer(environment.trust),
         url=next(iter(urls.values()), None),
-        services=_services(shown, urls, live=shown is live) if shown else (),
+        services=_services(shown, urls, live=shown is live, trouble=trouble) if shown else (),
         commit=environment.commit,
         waiting_commit=environment.facts.head_commit if behind else None,
         waiting_for=environment.wanted_reason if behind else "",
@@ -160,14 +161,18 @@ def _failure(environment: Environment) -> Release | None:
     return None
 
 
-def _services(shown: Release, urls: dict[str, str], *, live: bool) -> tuple[ServiceView, ...]:
+def _services(shown: Release, urls: dict[str, str], *, live: bool, trouble: str) -> tuple[ServiceView, ...]:
+    """List them, those with an address first; of what is live, ``trouble`` names those that are not well."""
     if shown.manifest is None:
         return ()
     words = "on its way"
     if live or shown.verdict is Verdict.FAILED:
         words = "live" if live else "failed"
     names = [*urls, *(service.name for service in shown.manifest.stack.services if service.name not in urls)]
-    return tuple(ServiceView(name=name, url=urls.get(name), words=words) for name in names)
+    troubled = {name for name in names if live and f"Service {name} " in trouble}
+    return tuple(
+        ServiceView(name=name, url=urls.get(name), words="in trouble" if name in troubled else words) for name in names
+    )
 
 
 def _urls(release: Release, base_url: str) -> dict[str, str]:

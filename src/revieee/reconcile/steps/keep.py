@@ -50,7 +50,7 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
         return await _well(turn)
     failed = [one.key for one in bad if one.state is ServiceState.FAILED]
     words = "; ".join(
-        f"service {stack.task(one.key).service.name} {_IS[one.state]}: {turn.words_of(one) or one.state}"
+        f"Service {stack.task(one.key).service.name} {_IS[one.state]}: {turn.words_of(one) or one.state}"
         for one in bad
         if one.state in _IS
     )
