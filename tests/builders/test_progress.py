@@ -111,6 +111,16 @@ def test_a_step_that_says_so_while_there_is_room_has_failed_by_itself() -> None:
     assert isinstance(refusal(DOCKERFILE, fed(output), "/on/another/host"), Refused)
 
 
+def test_a_step_whose_command_says_so_has_failed_by_itself() -> None:
+    command = b"echo : no space left on device; exit 1"
+    for reason in (
+        b'process "/bin/sh -c %s" did not complete successfully: exit code: 1' % command,
+        b"executor failed running [/bin/sh -c %s]: exit code: 1" % command,
+    ):
+        output = b"#5 [2/2] RUN %s\n#5 0.3 : no space left on device\n#5 ERROR: %s\n" % (command, reason)
+        assert isinstance(refusal(DOCKERFILE, fed(output), "/"), Refused)
+
+
 def test_an_app_cannot_pretend_to_be_buildkit() -> None:
     """What a step writes comes with the step's number and a time before it."""
     progress = fed(b"#6 [3/3] RUN x\n#6 0.1 #9 [internal] load metadata for y\n#6 0.2 ERROR: z\n")

@@ -182,6 +182,17 @@ async def test_a_command_that_is_not_there_is_told_at_once(docker_lab: DockerLab
         assert "no-such-program" in seen.words
 
 
+@pytest.mark.parametrize("field", ["entrypoint", "user"])
+async def test_what_is_called_like_a_full_disk_has_failed_for_good(docker_lab: DockerLab, field: str) -> None:
+    words = "no space left on device"
+    plain = docker_lab.play("web", Role.RUNS)
+    hostile = replace(plain, entrypoint=(words,)) if field == "entrypoint" else replace(plain, user=words)
+    place, stack = await run(docker_lab, hostile)
+    seen = (await docker_lab.engine.apply(place, stack))[stack.task_of("web").key]
+    assert seen.state is ServiceState.FAILED
+    assert words in seen.words
+
+
 async def test_what_could_not_be_started_is_made_anew_after_a_stop(docker_lab: DockerLab) -> None:
     place, stack = await run(docker_lab, Service(name="web", image=docker_lab.image, command=("no-such-program",)))
     await docker_lab.until(place, stack, failed)

@@ -5,8 +5,9 @@ import shutil
 
 from revieee.builders.dockerfile import Dockerfile
 from revieee.builders.progress import Progress, instruction, missing_image
-from revieee.clients.docker import DockerClient, DockerError, out_of_room
+from revieee.clients.docker import DockerClient, DockerError
 from revieee.clients.pulls import pointless
+from revieee.clients.wording import out_of_room
 from revieee.ports import Fault, PortError, Refused, RetryLater
 
 _SHOWN = 300

@@ -15,15 +15,14 @@ from urllib.parse import quote
 import httpcore
 import httpx
 
+from revieee.clients.wording import brief
+
 OLDEST = (1, 41)
 """The oldest API version we speak: Docker 20.10."""
 
 _MOST_LINE = 1 << 20
 _MANY = 64
 _PIECE = 65536
-
-_FULL = "no space left on device"
-"""ENOSPC, as Go's ``syscall.Errno`` writes it."""
 
 Json: TypeAlias = Any  # what `json.loads` gives; the readers check the shape
 
@@ -216,11 +215,6 @@ class _translated:  # noqa: N801 - used as a function
         raise DockerSilent(str(error) or type(error).__name__) from error
 
 
-def out_of_room(words: str) -> bool:
-    """Tell whether the engine says that its disk is full: that passes, and is no fault of the author's."""
-    return _FULL in words.lower()
-
-
 async def lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[Mapping[str, Json]]:
     """Read a stream of JSON objects, one per line: events, the progress of a pull. Longer lines are skipped."""
     rest = b""
@@ -276,5 +270,5 @@ def _json(content: bytes) -> Json:
 def _message(content: bytes) -> str:
     value = _json(content)
     if isinstance(value, dict) and isinstance(value.get("message"), str):
-        return str(value["message"]).strip()
-    return content.decode(errors="replace").strip()
+        return brief(str(value["message"]).strip())
+    return brief(content.decode(errors="replace").strip())

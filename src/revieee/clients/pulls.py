@@ -7,8 +7,8 @@ status of their own, most as text around the registry's.
 
 import re
 
-_NAMES = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\S*/\S*?(?=:?(?:\s|$))')
-"""What others chose: quoted answers and addresses, ``[manifests <tag>]``, names of images. They may say anything."""
+from revieee.clients.wording import own
+
 _STATUS = re.compile(r"(?:: |\bHTTP |\bstatus )([45]\d\d)\b")
 """``received unexpected HTTP status: 503 Service Unavailable``, ``error parsing HTTP 404 response body``, …"""
 _PASSING = frozenset({408, 425, 429})
@@ -30,7 +30,7 @@ def pointless(words: str, status: int = _SERVER) -> bool:
         words: the engine's.
         status: of HTTP, that the engine gave them with; it says 500 of most things.
     """
-    words = _NAMES.sub("", words)
+    words = own(words)
     told = _STATUS.search(words)
     for one in (status, int(told[1]) if told else _SERVER):
         if one in _PASSING:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
+from revieee.clients.docker import DockerAnswered, DockerClient
 from revieee.clients.http_probe import probe
+from revieee.clients.wording import out_of_room
 from revieee.engines.docker import images, networks, render
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import (
@@ -182,12 +183,13 @@ class Step:
 
     async def _unstarted(self, task: Task, container: Container, error: DockerAnswered) -> Observed:
         """What the engine forbids or misses passes: an address in use, a network that is gone. The rest is final."""
-        if error.status in {BAD_REQUEST, BROKEN} and not out_of_room(error.message):
+        full = out_of_room(error.message)
+        if error.status in {BAD_REQUEST, BROKEN} and not full:
             return Observed(key=task.key, state=ServiceState.FAILED, exit_code=127, words=plain_words(error.message))
         if container.status == "created":
             await unless_gone(self.client, "DELETE", "containers", container.id, query={"force": True, "v": True})
-        again = RetryLater if out_of_room(error.message) else RetryWithinTime
-        raise again(f"Docker could not start service {task.service.name}: {error.message}", delay=1.0)
+        words = f"Docker could not start service {task.service.name}: {error.message}"
+        raise RetryLater(words) if full else RetryWithinTime(words, delay=1.0)
 
     def _told(self, task: Task) -> Observed:
         """What stands and waits, waits for something."""

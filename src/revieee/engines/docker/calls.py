@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from revieee.clients.docker import DockerAnswered, DockerClient, DockerForbidden, DockerSilent, Json, out_of_room
+from revieee.clients.docker import DockerAnswered, DockerClient, DockerForbidden, DockerSilent, Json
+from revieee.clients.wording import out_of_room
 from revieee.engines.docker.container import Container, moment, read
 from revieee.engines.docker.names import ENVIRONMENT, INSTANCE, Names
 from revieee.ports import Fault, Placement, RetryLater, RetryWithinTime
@@ -35,8 +36,8 @@ def told(doing: str, *, soon: float | None = _SOON) -> Iterator[None]:
         words = "The Docker engine's socket is closed to this user: run Revieee as root or in the group docker."
         raise Fault(words) from error
     except DockerAnswered as error:
-        again = RetryLater if out_of_room(error.message) else RetryWithinTime
-        raise again(f"The Docker engine could not {doing}: {error.message}", delay=soon) from error
+        words = f"The Docker engine could not {doing}: {error.message}"
+        raise (RetryLater(words) if out_of_room(error.message) else RetryWithinTime(words, delay=soon)) from error
 
 
 def by_labels(*labels: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from revieee.clients.wording import out_of_room
 from revieee.engines.docker.names import STOPPED
 from revieee.model.masking import EDGE
 from revieee.model.resolve import Task
@@ -67,8 +68,8 @@ class Container:
 
     @property
     def unstartable(self) -> bool:
-        """Whether the engine tried to start it and could not."""
-        return self.status == "created" and bool(self.error)
+        """Whether the engine tried to start it and could not; for want of room is no reason not to try again."""
+        return self.status == "created" and bool(self.error) and not out_of_room(self.error)
 
 
 def read(body: Json) -> Container:

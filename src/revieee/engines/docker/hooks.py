@@ -1,6 +1,7 @@
 """Hooks: containers with a name of their own that run once, so a second start is refused and the exit code stays."""
 
-from revieee.clients.docker import DockerAnswered, DockerClient, out_of_room
+from revieee.clients.docker import DockerAnswered, DockerClient
+from revieee.clients.wording import out_of_room
 from revieee.engines.docker import images, networks, render
 from revieee.engines.docker.archive import pack
 from revieee.engines.docker.calls import (

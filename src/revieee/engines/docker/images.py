@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Mapping
 
-from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines, out_of_room
+from revieee.clients.docker import DockerAnswered, DockerClient, Json, lines
 from revieee.clients.pulls import pointless
+from revieee.clients.wording import brief, out_of_room
 from revieee.engines.docker.calls import ABSENT, BROKEN, CONFLICT
 from revieee.engines.docker.names import INSTANCE
 from revieee.model.image import Image, bears, read_image
@@ -141,7 +142,7 @@ async def _pull(client: DockerClient, reference: str) -> PortError | None:
         async with client.stream("POST", "images", "create", query=query, patience=_PATIENCE) as pieces:
             async for line in lines(pieces):
                 if "error" in line:
-                    return _not_pulled(reference, str(line["error"]), BROKEN)
+                    return _not_pulled(reference, brief(str(line["error"])), BROKEN)
     except DockerAnswered as error:
         return _not_pulled(reference, error.message, error.status)
     return None
