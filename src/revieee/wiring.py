@@ -141,7 +141,7 @@ def open_github(settings: Settings) -> GitHub:
     """Make the client that forge, reporter and source share.
 
     Raises:
-        SettingsError: token or key are malformed.
+        SettingsError: token or key are malformed, or the certificates to believe cannot be read.
     """
     try:
         return connect(

@@ -1,8 +1,10 @@
 """``revieee uninstall``: not under a control plane that works, and with a receipt of what was there."""
 
 import asyncio
+import errno
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from revieee.cli import main
 from revieee.ports import Placement, Presence
 from revieee.reconcile.owner import take_place
 from revieee.settings import Settings
+from revieee.store import leases
 from revieee.store.database import Database
 from revieee.wiring import load_engine
 from support.storing import facts, record
@@ -65,6 +68,36 @@ def test_it_is_refused_while_a_control_plane_works(settings: Settings, arguments
     assert refused.exit_code == 1
     assert f"process {os.getpid()}" in refused.stderr
     assert "systemctl stop revieee" in refused.stderr
+    assert there(settings)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--environments",)])
+def test_it_is_refused_while_one_of_another_data_folder_works(
+    settings: Settings, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    database, now = Database(settings.database), time.time()
+    with take_place(other) as place:
+        database.run_here(lambda session: leases.claim_tick(session, place.owner, now=now, until=now + 60))
+        refused = uninstall(*arguments)
+        assert refused.exit_code == 1
+        assert "another data folder" in refused.stderr
+        assert there(settings)
+        database.run_here(lambda session: leases.free_of(session, place.owner))
+    database.close()
+    assert "another data folder" not in uninstall(*arguments).stderr
+
+
+def test_a_data_folder_that_is_closed_to_the_user_is_told_of(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("revieee.cli.uninstall.holders", closed)  # root, who runs this, may open everything
+    refused = uninstall("--environments")
+    assert (refused.exit_code, "closed to this user" in refused.stderr) == (1, True)
     assert there(settings)
 
 

@@ -15,7 +15,7 @@ from revieee.model.policy import EngineOptions
 from revieee.model.resolve import ResolvedStack
 from revieee.model.stack import Healthcheck, MountedFile, Restart, Service, ServiceLimits, TmpfsMount, VolumeMount
 from revieee.model.tags import built_here
-from revieee.ports import Observed, Placement, Refused, RetryLater, ServiceState
+from revieee.ports import Observed, Placement, Refused, RetryLater, ServiceState, Severity
 from revieee.testing.engines import Role
 from support.docker import docker
 from support.docker_lab import DockerLab
@@ -344,3 +344,14 @@ async def test_a_silent_engine_is_no_hang(docker_lab: DockerLab, tmp_path: Path)
         with pytest.raises(RetryLater, match="no answer within"):
             await docker_lab.engine.observe_all(docker_lab.instance)
     docker_lab.use(EngineOptions(instance=docker_lab.instance, walls=False))
+
+
+async def test_a_user_who_cannot_see_the_walls_is_told_so(
+    docker_lab: DockerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = docker_lab.use(replace(docker_lab.options, walls=True))
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    found = {one.subject: one for one in await engine.check()}
+    for subject in ("walls", "neighbours"):
+        assert found[subject].severity is Severity.WARNING
+        assert found[subject].words.startswith("This user cannot see whether the firewall table ")

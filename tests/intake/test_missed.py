@@ -22,7 +22,7 @@ from support.storing import opened
 
 __all__ = ["client", "clock", "connected", "practice", "pull"]
 
-ONE = Delivery(id="one", event="push", body=b"{}", received_at=0.0)
+ONE = Delivery(id="one", event="installation", body=b"{}", received_at=0.0)
 
 
 class Full(Database):
@@ -68,7 +68,7 @@ async def test_they_are_stored_as_soon_as_it_works_again(desk: Desk, database: F
         await desk.inbox.store_missed()
     database.full = False
     await desk.inbox.store_missed()
-    assert events(database) == ["issue_comment", "push"]
+    assert events(database) == ["installation", "issue_comment"]
     assert desk.inbox.to_list == set(), "nobody has to be asked"
     assert await desk.inbox.store(ONE) is False, "sent again by a person it is known"
 
@@ -84,7 +84,7 @@ async def test_more_than_fit_into_memory_are_made_up_for_by_one_listing(
         await desk.inbox.store_missed()
     database.full = False
     await desk.inbox.store_missed()
-    assert events(database) == ["push"]
+    assert events(database) == ["installation"]
     await desk.listing.list_new()
     assert desk.wanted() == {"acme/shop#1": True}
     await desk.inbox.store_missed()
@@ -106,8 +106,38 @@ async def test_one_that_no_store_takes_keeps_no_other_waiting(
 
     monkeypatch.setattr(inbox, "add_all", picky)
     await desk.inbox.store_missed()
-    assert events(database) == ["push"]
+    assert events(database) == ["installation"]
     assert desk.inbox.to_list == {desk.github.repository("acme/shop").id}, "what it said is asked for"
+
+
+async def test_one_that_the_store_cannot_take_now_lets_all_others_go_before_it(
+    desk: Desk, database: Full, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.full = True
+    await refused(desk, replace(ONE, id="too large"), ONE)
+    database.full = False
+    add_all = inbox.add_all
+
+    def small(session: Session, deliveries: Sequence[Delivery]) -> Sequence[bool]:
+        if any(one.id == "too large" for one in deliveries):
+            raise RetryLater("The database did not answer: got a packet bigger than max_allowed_packet.")
+        return add_all(session, deliveries)
+
+    monkeypatch.setattr(inbox, "add_all", small)
+    for _ in range(2):
+        with pytest.raises(RetryLater):
+            await desk.inbox.store_missed()
+    assert events(database) == ["installation"]
+
+
+def test_what_does_not_concern_us_takes_no_place_of_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missed, "MOST", 1)
+    kept = Missed()
+    for number in range(3):
+        kept.keep(replace(ONE, id=str(number), event="check_run", body=b""))
+    kept.keep(replace(ONE, event="issue_comment"))
+    assert [one.event for one in kept.kept()] == ["issue_comment"]
+    assert not kept.lost
 
 
 def test_large_ones_are_not_kept_beyond_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

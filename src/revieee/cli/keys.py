@@ -40,7 +40,7 @@ def app_key(settings: Settings) -> Iterator[Finding]:
     file = Path(value)
     try:
         open_to_all = file.stat().st_mode & stat.S_IRWXO
-    except OSError:
+    except (OSError, ValueError):  # the latter of a NUL
         return  # to read it is what tells of that
     if open_to_all:
         words = f"Everyone on this machine could read or change the App's key, {file}."

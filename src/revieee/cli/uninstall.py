@@ -3,15 +3,16 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
 from revieee.cli.errors import told
-from revieee.cli.storing import opened
+from revieee.cli.storing import is_served, opened
 from revieee.ports import Engine, Placement, Presence, Refused
 from revieee.reconcile.owner import holders
+from revieee.settings import Settings
 from revieee.store import environments as rows
+from revieee.store.database import Database
 from revieee.wiring import load_engine, open_router, router_inside
 
 
@@ -26,7 +27,7 @@ def uninstall(*, environments: bool, as_json: bool) -> None:
     would bring them back, and is refused while it runs.
     """
     with opened() as (settings, database):
-        _refuse_if_served(settings.data)
+        _refuse_if_served(settings, database)
         instance = database.instance()
         names = {one.id: str(one.name) for one in database.read_here(rows.everything)}
         engine = load_engine(settings, instance)
@@ -39,19 +40,28 @@ def uninstall(*, environments: bool, as_json: bool) -> None:
     click.echo(json.dumps({"removed": receipt}) if as_json else words)
 
 
-def _refuse_if_served(data: Path) -> None:
+def _refuse_if_served(settings: Settings, database: Database) -> None:
     """Leave everything to a control plane that works: it would make all anew, with empty volumes.
 
     Raises:
-        Refused: one works.
+        Refused: one works, or nobody can tell.
     """
-    found = holders(data)
+    data = settings.data.absolute()
+    try:
+        found = holders(data)
+    except PermissionError as error:
+        raise Refused(f"{data} is closed to this user: run this as the user that `revieee serve` runs as.") from error
     if not found:
+        if is_served(settings, database):
+            raise Refused(
+                "`revieee serve` works from another data folder on this database, or did until moments ago, and would "
+                "bring everything back, with empty volumes. Nothing was removed. Stop it first."
+            )
         return
     processes = ", ".join(one for one in found if one)
     which, end = (f" (process {processes})", f", or end process {processes}") if processes else ("", "")
     raise Refused(
-        f"`revieee serve`{which} works in {data.absolute()} and would bring everything back, with empty volumes. "
+        f"`revieee serve`{which} works in {data} and would bring everything back, with empty volumes. "
         f"Nothing was removed. Stop it first: systemctl stop revieee{end}."
     )
 

@@ -64,6 +64,7 @@ class Inbox:
                 await self._gathering.add(delivery)
                 log.info("delivery %s (%s) is stored after all", delivery.id, delivery.event)
             except RetryLater:
+                self._missed.put_off(delivery)
                 raise
             except Exception:
                 log.exception("delivery %s (%s) cannot be stored and is lost", delivery.id, delivery.event)
@@ -110,9 +111,9 @@ class Inbox:
 
         try:
             await self._database.run(write)
-            self.to_list |= self._seen
-            self._seen.clear()
+            self._list_seen()
         except RetryLater:
+            self._list_seen()  # what was lost may be the answer only; to list too much does no harm
             raise
         except Exception:
             if len(some) == 1:
@@ -123,6 +124,10 @@ class Inbox:
                 return
             for one in some:
                 await self._handle([one])
+
+    def _list_seen(self) -> None:
+        self.to_list |= self._seen
+        self._seen.clear()
 
     def _work(self, delivery: Delivery) -> Callable[[Session], str]:
         """Say what is to be written for a delivery; reading it needs no database."""

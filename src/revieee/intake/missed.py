@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from revieee.intake.payloads import EVENTS
 from revieee.model.delivery import Delivery
 
 MOST = 1000
@@ -14,11 +15,13 @@ class Missed:
 
     def __init__(self) -> None:
         self.lost = False
-        """Whether there were others: what they said has to be asked for."""
+        """Whether there were others that concern us: what they said has to be asked for."""
         self._kept: dict[str, Delivery] = {}
 
     def keep(self, delivery: Delivery) -> None:
-        """Keep a delivery, or note that it is lost because there are too many."""
+        """Keep a delivery that concerns us, or note that it is lost because there are too many."""
+        if delivery.event not in EVENTS:
+            return
         size = len(delivery.body) + sum(len(one.body) for one in self._kept.values())
         if delivery.id in self._kept:
             return
@@ -30,6 +33,10 @@ class Missed:
     def kept(self) -> Sequence[Delivery]:
         """Give what is kept, oldest first."""
         return list(self._kept.values())
+
+    def put_off(self, delivery: Delivery) -> None:
+        """Let all others go before one that the store does not take now: it may take them."""
+        self._kept[delivery.id] = self._kept.pop(delivery.id)
 
     def forget(self, delivery: Delivery) -> None:
         """Let go of one that is stored by now."""

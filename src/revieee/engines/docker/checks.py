@@ -1,5 +1,6 @@
 """What ``revieee doctor`` says of a Docker engine."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 from revieee.clients.docker import DockerAnswered, DockerClient, DockerError, DockerForbidden, Json
@@ -66,6 +67,8 @@ async def _walls(options: EngineOptions) -> Finding:
     walls = planned(options)
     if await standing(walls):
         return _good("walls", f"The firewall table {walls.table} stands with {walls.rules} rules.")
+    if os.geteuid():
+        return _untold("walls", f"the firewall table {walls.table}")
     mend = "start revieee serve as root, with nftables installed: it loads the table and puts it back within 10 s"
     return _bad("walls", f"The firewall table {walls.table} is not there, or not as it should be.", mend)
 
@@ -80,12 +83,18 @@ async def _neighbours(options: EngineOptions) -> Sequence[Finding]:
     if await standing(by_address):
         words = f"Builds reach nobody else on {BUILDS}, told by addresses: the table bridge {by_name.table} stands."
         return [_good("neighbours", words)]
+    if os.geteuid():
+        return [_untold("neighbours", f"the firewall table bridge {by_name.table}")]
     if not await loadable(by_address):
         words = f"The kernel filters no bridged frames: builds reach each other and any container on {BUILDS}."
         mend = f"use a kernel with nftables' bridge family (CONFIG_NF_TABLES_BRIDGE), and keep nothing else on {BUILDS}"
         return [_warning("neighbours", words, mend)]
     words = f"The firewall table bridge {by_name.table} is not there, or not as it should be."
     return [_bad("neighbours", words, "start revieee serve as root: it loads the table and renews it every 10 s")]
+
+
+def _untold(subject: str, what: str) -> Finding:
+    return _warning(subject, f"This user cannot see whether {what} stands.", "run revieee doctor as root")
 
 
 def _address(options: EngineOptions) -> Iterator[Finding]:
