@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
     database: Database, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     monkeypatch.setenv("REVIEEE_ENGINE", "memory")
-    assert database.run_here(lambda session: environments.reclaim(session, 1, now=time.time())), "there is something"
+    reclaim = partial(environments.reclaim, environment_id=1, incarnation=1, now=time.time())
+    assert database.run_here(reclaim), "there is something"
     said = CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait"])
     assert said.stderr.count("`revieee serve` does not run") == 1
     assert CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait", "--json"]).stderr == ""

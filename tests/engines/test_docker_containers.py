@@ -281,6 +281,19 @@ async def test_an_author_never_wins_over_another_environment_by_the_labels_of_an
         docker("image", "rm", tag)
 
 
+async def test_a_close_ends_whatever_incarnation_an_image_claims_to_be_of(
+    docker_lab: DockerLab, tmp_path: Path
+) -> None:
+    ours = f"LABEL revieee.instance={docker_lab.instance} revieee.environment=1"
+    tags = [f"revieee-test-later-{length}:{os.getpid()}" for length in (4, 5000)]
+    for tag, length in zip(tags, (4, 5000), strict=True):
+        build(tmp_path, f"FROM {docker_lab.image}\n{ours}\nLABEL revieee.incarnation={'9' * length}\n", tag)
+    present = (await docker_lab.engine.observe_all(docker_lab.instance))[1]
+    assert (len(present.images), present.incarnation) == (2, 0)
+    await docker_lab.engine.remove(docker_lab.place(1), None, grace=0)
+    assert 1 not in await docker_lab.engine.observe_all(docker_lab.instance)
+
+
 async def test_built_images_go_with_their_environment_and_cannot_be_named_by_others(
     docker_lab: DockerLab, tmp_path: Path
 ) -> None:

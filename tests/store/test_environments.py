@@ -57,8 +57,8 @@ def test_the_tick_expects_what_may_be_there_and_what_live_releases_need(database
     database.run_here(lambda session: go_live(session, live))
     database.run_here(lambda session: releases.begin(session, begun, slot=None, now=NOW))
     assert database.run_here(environments.expectations) == {
-        live.environment: (True, stack().keys),
-        begun.environment: (True, frozenset()),
+        live.environment: (1, stack().keys),
+        begun.environment: (1, frozenset()),
     }
 
 

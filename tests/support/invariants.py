@@ -93,7 +93,12 @@ def _presences(around: Outside) -> dict[int, Presence]:
             kinds.setdefault("running", set()).add(row["key"])
     for row in around.world.read("SELECT environment, kind, name FROM things WHERE environment != 0"):
         found.setdefault(row["environment"], {}).setdefault(f"{row['kind']}s", set()).add(row["name"])
-    return {id_: Presence(**{kind: frozenset(v) for kind, v in kinds.items()}) for id_, kinds in found.items()}
+    names = ("keys", "running", "networks", "volumes", "images")
+    sets = {id_: [frozenset(kinds.get(name, ())) for name in names] for id_, kinds in found.items()}
+    return {
+        id_: Presence(keys=keys, running=running, networks=networks, volumes=volumes, images=images)
+        for id_, (keys, running, networks, volumes, images) in sets.items()
+    }
 
 
 def _rows(around: Outside) -> Iterator[str]:

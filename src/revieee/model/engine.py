@@ -89,6 +89,8 @@ class Presence:
     networks: frozenset[str] = frozenset()
     volumes: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    incarnation: int = 0
+    """The latest that anything of it is of; an older one removes none of that."""
 
     @property
     def absent(self) -> bool:

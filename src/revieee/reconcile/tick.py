@@ -87,17 +87,21 @@ def _completed(keys: frozenset[str], presence: Presence) -> frozenset[str]:
     return keys & presence.completed
 
 
-async def _strangers(parts: Parts, there: Mapping[int, Presence], expected: Mapping[int, object]) -> None:
+async def _strangers(
+    parts: Parts, there: Mapping[int, Presence], expected: Mapping[int, tuple[int, frozenset[str]]]
+) -> None:
     """Remove what carries our label and should not be there.
 
     What belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
     """
     now = parts.clock.now()
     for id_, presence in there.items():
-        if id_ in expected or presence.absent:
+        incarnation = presence.incarnation
+        if presence.absent or (id_ in expected and incarnation <= expected[id_][0]):
             continue
-        if await parts.database.run(partial(environments.reclaim, environment_id=id_, now=now)):
-            log.info("sweep: environment %d should have nothing, and has: %s", id_, _words(presence))
+        reclaim = partial(environments.reclaim, environment_id=id_, incarnation=incarnation, now=now)
+        if await parts.database.run(reclaim):
+            log.info("sweep: environment %d should not have this: %s", id_, _words(presence))
         else:
             await _remove(parts, id_, presence)
 

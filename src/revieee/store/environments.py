@@ -44,32 +44,35 @@ def _by_name(session: Session, rows: Sequence[EnvironmentRow]) -> Sequence[Envir
     return sorted(environments_of(session, rows), key=lambda one: one.name)
 
 
-def expectations(session: Session) -> dict[int, tuple[bool, frozenset[str]]]:
-    """Tell, by environment id, of which anything may exist, and which keys its live release needs.
+def expectations(session: Session) -> dict[int, tuple[int, frozenset[str]]]:
+    """Tell, by environment id, of which incarnation anything may exist, and which keys its live release needs.
 
     What the tick compares with the engine's list; one query, whatever the number of environments. One that is not
     named has nothing anywhere.
     """
     rows = session.execute(
-        select(EnvironmentRow.id, EnvironmentRow.placed, ReleaseRow.keys)
+        select(EnvironmentRow.id, EnvironmentRow.incarnation, ReleaseRow.keys)
         .outerjoin(
             ReleaseRow, (ReleaseRow.environment_id == EnvironmentRow.id) & (ReleaseRow.phase == Phase.LIVE.value)
         )
         .where(EnvironmentRow.placed.is_(True))
     ).all()
-    return {id_: (placed, frozenset((keys or "").split())) for id_, placed, keys in rows}
+    return {id_: (incarnation, frozenset((keys or "").split())) for id_, incarnation, keys in rows}
 
 
-def reclaim(session: Session, environment_id: int, *, now: float) -> bool:
-    """Have what an environment left on the engine removed, though it should have nothing; False where no row is.
+def reclaim(session: Session, environment_id: int, *, incarnation: int, now: float) -> bool:
+    """Have removed what an environment has on the engine and should not have; False where no row is.
 
+    It should have nothing, or nothing of so late an incarnation: its row is from a backup. What is wanted begins anew.
     While somebody works on it, nothing is done: the next look tells whether it is still so.
     """
     row = session.get(EnvironmentRow, environment_id, with_for_update=True)
     if row is None:
         return False
-    if not row.placed and (row.lease_until is None or row.lease_until < now):
+    unexpected = not row.placed or row.incarnation < incarnation
+    if unexpected and (row.lease_until is None or row.lease_until < now):
         row.placed, row.removing_since, row.due_at = True, now, now
+        row.incarnation = max(row.incarnation, incarnation)
         row.version += 1
     return True
 

@@ -108,7 +108,18 @@ def part(text: str) -> str:
 
 def environment_of(labels: Mapping[str, str] | None) -> int | None:
     """Read whose a thing is; None where the label is missing or not a number of ours."""
-    value = (labels or {}).get(ENVIRONMENT, "")
+    return _number((labels or {}).get(ENVIRONMENT, ""))
+
+
+def incarnation_of(labels: Mapping[str, str] | None) -> int:
+    """Read of which incarnation a thing is; 0 where the label is missing or not a number of ours.
+
+    Not to be asked of images: what a Dockerfile says there is the author's.
+    """
+    return _number((labels or {}).get(INCARNATION, "")) or 0
+
+
+def _number(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else None  # noqa: PLR2004 - 64 bits
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 from revieee.clients.docker import DockerClient, DockerError, Json, lines
 from revieee.engines.docker.calls import by_labels, engine_started
-from revieee.engines.docker.names import INSTANCE, KEY, PORT, STOPPED, environment_of
+from revieee.engines.docker.names import INSTANCE, KEY, PORT, STOPPED, environment_of, incarnation_of
 from revieee.ports import Presence
 
 _EVENTS = ("create", "start", "die", "oom", "kill", "stop", "destroy", "pause", "unpause", "health_status")
@@ -52,6 +52,9 @@ def sort_out(
             networks=frozenset(str(one["Name"]) for one in sorted_[1].get(whose, ())),
             volumes=frozenset(str(one["Name"]) for one in sorted_[2].get(whose, ())),
             images=frozenset(str(one["Id"]) for one in sorted_[3].get(whose, ())),
+            incarnation=max(
+                (incarnation_of(one.get("Labels")) for some in sorted_[:3] for one in some.get(whose, ())), default=0
+            ),
         )
         for whose in set().union(*sorted_)
         for mine in [sorted_[0].get(whose, ())]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from revieee.clients.docker import DockerAnswered, DockerClient, Json
 from revieee.engines.docker import images
 from revieee.engines.docker.calls import ABSENT, CONFLICT, of_environment
-from revieee.engines.docker.names import INCARNATION, KEY
+from revieee.engines.docker.names import KEY, incarnation_of
 from revieee.ports import Placement, RetryLater
 
 _ROUNDS = 20
@@ -128,15 +128,17 @@ async def _of_environment(
         client.call("GET", "volumes", query=query),
         client.call("GET", "images", "json", query=query),
     )
-    found = containers, networks, (volumes or {}).get("Volumes") or [], made
-    of_ours, of_networks, of_volumes, of_images = ([one for one in some if _ours(one, placement)] for some in found)
-    return of_ours, of_networks, of_volumes, of_images
+    found = containers, networks, (volumes or {}).get("Volumes") or []
+    of_ours, of_networks, of_volumes = ([one for one in some if _ours(one, placement)] for some in found)
+    return of_ours, of_networks, of_volumes, made
 
 
 def _ours(thing: Mapping[str, Json], placement: Placement) -> bool:
-    """Whether it is of this incarnation or an earlier one: who comes late removes nothing of what came after."""
-    incarnation = str((thing.get("Labels") or {}).get(INCARNATION, ""))
-    return not (placement.incarnation and incarnation.isdecimal() and int(incarnation) > placement.incarnation)
+    """Whether it is of this incarnation or an earlier one: who comes late removes nothing of what came after.
+
+    An image is of none: its label may be the author's, and one that is used is not removed.
+    """
+    return not (placement.incarnation and incarnation_of(thing.get("Labels")) > placement.incarnation)
 
 
 async def _of_keys(

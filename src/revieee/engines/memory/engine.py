@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from revieee.engines.memory.world import Behaviour, Row, World, newer
+from revieee.engines.memory.world import Behaviour, Row, World, incarnation_of, newer
 from revieee.engines.memory.world import Fault as WorldFault
 from revieee.model.image import Image
 from revieee.model.order import stop_waves, with_required
@@ -229,7 +229,7 @@ class MemoryEngine:
             for table in ("containers", "things"):
                 whose = f"FROM {table} WHERE instance = ? AND environment = ?"
                 for row in self.world.read(f"SELECT name, key {whose}", *place):
-                    if (keys is None or row["key"] in keys) and not newer(row["name"], placement):
+                    if (keys is None or row["key"] in keys) and not newer(row, placement):
                         self.world.write(f"DELETE {whose} AND name = ?", *place, row["name"])
                         if table == "containers":
                             self.world.note("remove", *place, row["key"])
@@ -387,8 +387,12 @@ def _presences(containers: Sequence[Row], things: Sequence[Row]) -> Mapping[int,
             mine.setdefault("completed", set()).add(row["key"])
     for row in things:
         found.setdefault(row["environment"], {}).setdefault(f"{row['kind']}s", set()).add(row["name"])
+    latest = dict.fromkeys(found, 0)
+    for row in (*containers, *things):
+        latest[row["environment"]] = max(latest[row["environment"]], incarnation_of(row))
     return {
-        whose: Presence(**{kind: frozenset(names) for kind, names in mine.items()}) for whose, mine in found.items()
+        whose: Presence(**{kind: frozenset(names) for kind, names in mine.items()}, incarnation=latest[whose])
+        for whose, mine in found.items()
     }
 
 

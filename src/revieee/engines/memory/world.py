@@ -206,7 +206,12 @@ class World:
         self._database.close()
 
 
-def newer(name: str, placement: Placement) -> bool:
+def newer(row: Row, placement: Placement) -> bool:
     """Whether it is of a later incarnation, of which who comes late removes nothing."""
-    of = name.removeprefix(f"{placement.instance}/{placement.environment}/").partition("/")[0]
-    return bool(placement.incarnation) and of.isdecimal() and int(of) > placement.incarnation
+    return bool(placement.incarnation) and incarnation_of(row) > placement.incarnation
+
+
+def incarnation_of(row: Row) -> int:
+    """Give the incarnation that a thing's name holds; 0 where it holds none, as an image's."""
+    written, _, rest = str(row["name"]).partition("/")[2].partition("/")[2].partition("/")
+    return int(written) if rest and written.isdecimal() else 0

@@ -218,6 +218,7 @@ class EngineContract:
         stack = await lab.resolve([lab.play("db", Role.RUNS)], place=later, volumes=["data"])
         await lab.until(later, stack, good)
         before = (await lab.engine.observe_all(lab.instance))[1]
+        expect(before.incarnation == later.incarnation, f"it is told of which it is: {before}")
         await lab.engine.remove(lab.place(1, incarnation=1), None, grace=0)
         await lab.engine.remove(lab.place(1, incarnation=1), stack.keys, grace=0)
         expect((await lab.engine.observe_all(lab.instance)).get(1) == before, "all of it is there")
