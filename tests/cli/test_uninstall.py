@@ -6,13 +6,15 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from revieee.cli import main
+from revieee.engines.memory import MemoryEngine
 from revieee.ports import Placement, Presence
-from revieee.reconcile.owner import take_place
+from revieee.reconcile.owner import PLACES, is_free, take_place
 from revieee.settings import Settings
 from revieee.store import leases
 from revieee.store.database import Database
@@ -102,7 +104,30 @@ def test_a_data_folder_that_is_closed_to_the_user_is_told_of(
 
 
 def test_environments_stay_unless_they_are_named(settings: Settings) -> None:
-    assert "`--environments` removes them too" in uninstall().stderr
+    assert "1 environment is still there. `--environments` removes what there is." in uninstall().stderr
+    assert there(settings)
+
+
+def test_none_may_start_while_it_works(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove, free = MemoryEngine.remove, list[bool]()
+
+    async def looked(self: MemoryEngine, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 -- handed through
+        free.extend(is_free(settings.data, number) for number in range(1, PLACES + 1))
+        await remove(self, *arguments, **named)
+
+    monkeypatch.setattr(MemoryEngine, "remove", looked)
+    assert uninstall("--environments").exit_code == 0
+    assert free == [False] * PLACES
+    assert all(is_free(settings.data, number) for number in range(1, PLACES + 1))
+
+
+def test_what_the_engine_did_not_remove_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object, **__: object) -> None:
+        """Whatever it was asked for, it stays."""
+
+    monkeypatch.setattr(MemoryEngine, "remove", nothing)
+    said = uninstall("--environments")
+    assert (said.exit_code, "These are still there: " in said.stderr) == (1, True)
     assert there(settings)
 
 

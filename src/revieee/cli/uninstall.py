@@ -1,15 +1,17 @@
 """``revieee uninstall``: take away what Revieee keeps on this host."""
 
 import asyncio
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
 from revieee.cli.errors import told
 from revieee.cli.storing import is_served, opened
 from revieee.ports import Engine, Placement, Presence, Refused
-from revieee.reconcile.owner import holders
+from revieee.reconcile.owner import PLACES, holders, take_place
 from revieee.settings import Settings
 from revieee.store import environments as rows
 from revieee.store.database import Database
@@ -30,10 +32,11 @@ def uninstall(*, environments: bool, as_json: bool) -> None:
         _refuse_if_served(settings, database)
         instance = database.instance()
         names = {one.id: str(one.name) for one in database.read_here(rows.everything)}
-        engine = load_engine(settings, instance)
-        receipt = asyncio.run(_engine(engine, instance, names if environments else None))
-        if asyncio.run(open_router(settings).stop()):
-            receipt.append("nginx")
+        with _none_may_start(settings.data):
+            engine = load_engine(settings, instance)
+            receipt = asyncio.run(_engine(engine, instance, names if environments else None))
+            if asyncio.run(open_router(settings).stop()):
+                receipt.append("nginx")
     if settings.engine == "docker" and settings.walls:
         receipt += ["firewall table", *(["router's address"] if router_inside(settings) else ())]
     words = f"Removed: {', '.join(receipt)}." if receipt else "Nothing was there."
@@ -66,6 +69,15 @@ def _refuse_if_served(settings: Settings, database: Database) -> None:
     )
 
 
+@contextlib.contextmanager
+def _none_may_start(data: Path) -> Iterator[None]:
+    """Hold all places of the data folder, so that a control plane that is started meanwhile is refused."""
+    with contextlib.ExitStack() as places:
+        for _ in range(PLACES):
+            places.enter_context(take_place(data))
+        yield
+
+
 async def _engine(engine: Engine, instance: str, names: Mapping[int, str] | None) -> list[str]:
     """Remove environments, then what belongs to none of them; gives the receipt.
 
@@ -75,13 +87,18 @@ async def _engine(engine: Engine, instance: str, names: Mapping[int, str] | None
         names: of environments by id; None where they are not to be removed.
 
     Raises:
-        Refused: there are some, and they are not to be removed.
+        Refused: there are some, and they are not to be removed, or the engine did not remove all of them.
     """
     try:
         there = {id_: one for id_, one in (await engine.observe_all(instance)).items() if not one.absent}
         if there and names is None:
-            raise Refused(f"{len(there)} environments are still there. `--environments` removes them too.")
+            words = "1 environment is still there" if len(there) == 1 else f"{len(there)} environments are still there"
+            raise Refused(f"{words}. `--environments` removes what there is.")
         removed = [await _remove(engine, instance, id_, one, names or {}) for id_, one in there.items()]
+        left = [one for one in (await engine.observe_all(instance)).values() if not one.absent]
+        if left:
+            things = sorted(set().union(*(one.keys | one.networks | one.volumes | one.images for one in left)))
+            raise Refused(f"These are still there: {', '.join(things)}. Run it again when nothing uses them.")
         await engine.uninstall()
         return removed
     finally:
