@@ -37,7 +37,7 @@ WAITING = COMPOSE.replace("[notes]", "{notes: {condition: service_healthy}}").re
 CRASHES = 'CMD ["sh", "-c", "httpd -p 80 -h /www; while [ ! -e /die ]; do sleep 0.2; done; echo the end; exit 3"]\n'
 WATCHED = 12.0
 """Seconds for which a crash loop is looked at."""
-STARTS = 8
+STARTS = 5
 """More starts than that in this time are a storm."""
 BUSY = 0.2
 """The share of a processor that a control plane with a crash loop may take."""
