@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,31 +36,43 @@ class Host:
         """
         return _inside(_member(self.name, number), "ask", *questions).splitlines()
 
-    def forges(self, number: int, claimed: str) -> None:
-        """Have a member tell everyone on the bridge that an address is its own."""
-        _inside(_member(self.name, number), "forge", claimed)
+    def forges(self, number: int, claimed: str, *tags: str) -> None:
+        """Have a member tell everyone on the bridge that an address is its own, behind these tags."""
+        _inside(_member(self.name, number), "forge", claimed, *tags)
 
     def deceived(self, number: int, by: int, claimed: int) -> bool:
         """Tell whether a member takes another one for who has a third address."""
         known = _run("ip", "-n", _member(self.name, number), "neigh", "show", address(claimed))
-        own = _run("ip", "netns", "exec", _member(self.name, by), "cat", "/sys/class/net/eth0/address").strip()
-        return own in known
+        return self._hardware(by) in known
 
     def forget(self, number: int) -> None:
-        """Have a member forget who has which address."""
-        _run("ip", "-n", _member(self.name, number), "neigh", "flush", "dev", "eth0")
+        """Have a member, or the host, forget who has which address."""
+        name, device = (self.name, self.bridge) if number == 1 else (_member(self.name, number), "eth0")
+        _run("ip", "-n", name, "neigh", "flush", "dev", device)
 
-    def gets_by_the_host(self, number: int, sender: int, words: bytes) -> bool:
-        """Tell whether a member gets a datagram that another one hands the host to be routed back."""
+    def gets(self, number: int, sender: int, words: bytes, *tags: str) -> bool:
+        """Tell whether a member gets a datagram that another one sends it, behind these tags."""
+        return self._gets(self._hardware(number), number, sender, words, tags)
+
+    def gets_by_the_host(self, number: int, sender: int, words: bytes, *tags: str) -> bool:
+        """Tell whether a member gets a datagram, behind these tags, that another one hands the host for it."""
         bridge = self.run("cat", f"/sys/class/net/{self.bridge}/address").strip()
-        _inside(_member(self.name, sender), "route", bridge, address(sender), address(number), words.decode())
+        return self._gets(bridge, number, sender, words, tags)
+
+    def _gets(self, receiver: str, number: int, sender: int, words: bytes, tags: Sequence[str]) -> bool:
+        given = (receiver, address(sender), address(number), words.decode(), *tags)
+        _inside(_member(self.name, sender), "send", *given)
         return _inside(_member(self.name, number), "last") == words.decode()
+
+    def _hardware(self, number: int) -> str:
+        """Give a member's hardware address."""
+        return _run("ip", "netns", "exec", _member(self.name, number), "cat", "/sys/class/net/eth0/address").strip()
 
 
 @contextmanager
 def neighbours(*numbers: int, bridge: str = "docker0") -> Iterator[Host]:
     """Play a bridge with these members: each has the address that ends in its number, and answers; so does the host."""
-    host = Host(f"rvb{os.getpid()}", bridge)
+    host = Host(f"rv{bridge}{os.getpid()}", bridge)
     with ExitStack() as stack:
         for name in (host.name, *(_member(host.name, one) for one in numbers)):
             _run("ip", "netns", "add", name)
