@@ -33,9 +33,13 @@ class Watched:
     client: DockerClient = field(init=False)
 
     def __post_init__(self) -> None:
+        self.client = DockerClient(self.engine.address)
+        self.begin()
+
+    def begin(self) -> None:
+        """Have a process begin that knows nothing yet."""
         options = EngineOptions(instance="demo", host=self.engine.address)
         self.table = parted(options).table
-        self.client = DockerClient(options.host)
         self.watch = Watch(options, self.client, elapsed=lambda: self.elapsed)
 
     def later(self) -> list[str] | None:
@@ -103,6 +107,13 @@ def test_one_that_came_since_is_mute_until_the_engine_tells_of_it(watched: Watch
     watched.engine.refuses.add("one")
     assert watched.later() == watched.ports(OTHER)
     watched.engine.refuses.clear()
+    assert watched.later() == watched.ports(ONE, OTHER)
+
+
+def test_nor_does_another_process_of_ours_forget_it(watched: Watched) -> None:
+    assert watched.later() == watched.ports(ONE, OTHER)
+    watched.engine.refuses.add("one")
+    watched.begin()
     assert watched.later() == watched.ports(ONE, OTHER)
 
 

@@ -22,6 +22,9 @@ LASTS = 120
 WATCHED = "watched"
 """The set that is empty when the table lasted long enough."""
 
+FOREIGN = "foreign"
+"""The set of ports that lead to foreign containers."""
+
 _TAGS = ("0x8100", "0x88a8")
 """IEEE 802.1Q and 802.1ad, by number: not every nft has names for both."""
 _KINDS = ("ip", "ip6", "arp", *_TAGS)
@@ -59,7 +62,7 @@ class Bridged(Table):
         kinds = {"ip": "ipv4_addr", "ip6": "ipv6_addr"}
         return (
             self._watched(),
-            _set("foreign", "ifname", [f'"{port}"' for port in self.foreign]),
+            _set(FOREIGN, "ifname", [f'"{port}"' for port in self.foreign]),
             *(_set(f"inside_{family}", f"{kinds[family]}; flags interval", inside[family]) for family in kinds),
             *(_set(f"host_{family}", kinds[family], host[family]) for family in kinds),
         )
@@ -70,11 +73,11 @@ class Bridged(Table):
         unwatched = f"{told} != @{WATCHED} accept"
         ways = (f"{told} @{WATCHED}",) if self.named else (_TAGGED, *self._ends())
         return {
-            "neighbours": ("iifname @foreign oifname @foreign accept", *self._allowed(), f"drop{comment}"),
+            "neighbours": (f"iifname @{FOREIGN} oifname @{FOREIGN} accept", *self._allowed(), f"drop{comment}"),
             "forward": (*(() if self.named else (unwatched,)), *(f"{one} goto neighbours" for one in ways)),
             "input": (
                 unwatched,
-                "iifname @foreign accept",
+                f"iifname @{FOREIGN} accept",
                 f"{_TAGGED} drop{comment}",
                 *(
                     f"{begin}{family} daddr @inside_{family} {family} daddr != @host_{family} drop{comment}"
@@ -102,7 +105,7 @@ class Bridged(Table):
             return ()
         open_ = ", ".join(str(ipaddress.ip_network(one, strict=False)) for one in dict.fromkeys(four))
         return [
-            f"{port} @foreign {address} {{ {open_} }} accept"
+            f"{port} @{FOREIGN} {address} {{ {open_} }} accept"
             for kind in ("ip {}", "arp {} ip")
             for port, address in (("oifname", kind.format("daddr")), ("iifname", kind.format("saddr")))
         ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from revieee.clients.docker import DockerClient, DockerError
 from revieee.clients.process import Command, TimedOut, run
-from revieee.engines.docker.bridged import WATCHED, Bridged
+from revieee.engines.docker.bridged import FOREIGN, WATCHED, Bridged
 from revieee.engines.docker.foreign import PATH, Bridge, Unseen, arrivals, look
 from revieee.engines.docker.host import lend_address
 from revieee.engines.docker.names import bridge_prefix
@@ -125,7 +125,8 @@ class Watch:
         if not is_here(self._options):
             return
         try:
-            self._known = await look(self._client, self._known or Bridge())
+            known = self._known or Bridge(foreign=await _loaded(parted(self._options)))
+            self._known = await look(self._client, known)
         except (DockerError, Unseen) as error:
             log.warning("who is on %s cannot be told, so its table stays as it was: %s", BUILDS, error)
         except Exception:
@@ -178,6 +179,14 @@ async def standing(table: Table) -> bool:
     marked = [rule for rule in rules if rule.get("comment") == table.mark]
     lapsed = any(one["set"]["name"] == WATCHED and not one["set"].get("elem") for one in listed if "set" in one)
     return len(rules) == table.rules and len(marked) == table.marks and not lapsed
+
+
+async def _loaded(table: Bridged) -> tuple[str, ...]:
+    """Give the foreign ports of a table that stands, whoever loaded it; Docker makes their names up at random."""
+    ended = await _run("-j", "list", "set", table.family, table.table, FOREIGN)
+    if ended is None:
+        return ()
+    return tuple(str(one) for part in json.loads(ended)["nftables"] for one in part.get("set", {}).get("elem", ()))
 
 
 async def loadable(table: Table) -> bool:
