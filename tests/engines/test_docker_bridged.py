@@ -1,7 +1,7 @@
 """The wall between neighbours on the bridge of builds, on the real kernel, in network namespaces of the test's own."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -11,6 +11,8 @@ from revieee.engines.docker.walls import Walls
 from support.neighbours import NETWORK_6, Host, address, neighbours
 
 HOST, BUILD, OTHER_BUILD, FOREIGN, OTHER_FOREIGN = 1, 2, 3, 4, 5
+Q, AD, Q_7 = "81000000", "88a80000", "81000007"
+"""Tags: of VLAN 0, which says nothing but a priority, so that every receiver takes it off; and of another VLAN."""
 WALL = Bridged(instance="demo", addresses=(f"{address(HOST)}/24", f"{NETWORK_6}:1/64"))
 
 
@@ -20,8 +22,10 @@ def chain(wall: Bridged, name: str) -> list[str]:
 
 
 def test_only_frames_on_the_bridge_of_builds_are_judged() -> None:
-    assert [one for one in chain(WALL, "forward") if "goto" in one] == ['meta ibrname "docker0" goto neighbours']
-    by_address = [one for one in chain(replace(WALL, named=False), "forward") if "goto" in one]
+    assert chain(WALL, "forward")[1:] == ["meta ibrname @watched goto neighbours"], "whatever it carries"
+    assert chain(WALL, "input")[1] == "meta ibrname != @watched accept"
+    tagged, *by_address = [one for one in chain(replace(WALL, named=False), "forward") if "goto" in one]
+    assert tagged == "meta protocol { 0x8100, 0x88a8 } @nh,4,12 0 goto neighbours"
     assert len(by_address) == 6
     assert all("@inside_" in one for one in by_address)
 
@@ -33,9 +37,11 @@ def test_who_is_there_changes_no_rule() -> None:
 
 
 def test_it_lasts_no_longer_than_somebody_renews_it() -> None:
-    assert "arp timeout 120s" in WALL.script()
+    assert 'elements = { "docker0" timeout 120s }' in WALL.script()
+    by_address = replace(WALL, named=False)
+    assert "arp timeout 120s, 0x8100 timeout 120s" in by_address.script()
     for hook in ("forward", "input"):
-        assert chain(WALL, hook)[1] == "meta protocol != @watched accept", "behind the line with the hook"
+        assert chain(by_address, hook)[1] == "meta protocol != @watched accept", "behind the line with the hook"
 
 
 def test_addresses_of_the_other_family_open_nothing() -> None:
@@ -53,6 +59,13 @@ def stand(host: Host, wall: Bridged = WALL) -> None:
     """Load the wall as one is that tells by addresses: every kernel can."""
     ports = (host.port(FOREIGN), host.port(OTHER_FOREIGN))
     load(host, replace(wall, named=False, foreign=ports).script())
+
+
+def stand_by_name(host: Host) -> None:
+    """Load the wall as one that tells by the bridge's name; its ports' stand in, since not every kernel tells it."""
+    wall = replace(WALL, foreign=(host.port(FOREIGN), host.port(OTHER_FOREIGN)))
+    ports = ", ".join(f'"{host.port(one)}" timeout 120s' for one in (BUILD, OTHER_BUILD, FOREIGN, OTHER_FOREIGN))
+    load(host, wall.script().replace("meta ibrname", "iifname").replace('"docker0" timeout 120s', ports))
 
 
 def load(host: Host, script: str) -> None:
@@ -89,6 +102,44 @@ def test_a_build_takes_no_address_of_others(host: Host) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stands", [stand, stand_by_name])
+@pytest.mark.parametrize("tags", [(Q, Q), (AD, Q), (Q, AD), (Q, Q, Q)])
+def test_no_tags_that_a_receiver_takes_off_lead_to_a_neighbour(
+    host: Host, stands: Callable[[Host], None], tags: tuple[str, ...]
+) -> None:
+    host.run("sysctl", "-qw", "net.ipv4.conf.all.send_redirects=0")
+    load(host, WALL.removal())
+    for before in (True, False):
+        words = "before" if before else "after"
+        host.asked(FOREIGN, f"tcp {address(HOST)}", f"tcp {address(OTHER_FOREIGN)}")
+        assert host.gets(FOREIGN, BUILD, f"{words} to it".encode(), *tags) is before
+        assert host.gets_by_the_host(FOREIGN, BUILD, f"{words} by the host".encode(), *tags) is before
+        host.asked(OTHER_FOREIGN, f"tcp {address(FOREIGN)}")
+        host.forges(BUILD, address(FOREIGN), *tags)
+        host.asked(OTHER_FOREIGN, f"udp {address(HOST)}")  # what came first was taken in
+        assert host.deceived(OTHER_FOREIGN, by=BUILD, claimed=FOREIGN) is before
+        stands(host)
+        host.forget(HOST)
+        host.forget(OTHER_FOREIGN)
+    assert host.gets(FOREIGN, OTHER_FOREIGN, b"among foreign ones", *tags)
+    assert host.asked(OTHER_FOREIGN, *both(FOREIGN)) == both(FOREIGN)
+
+
+@pytest.mark.slow
+def test_what_other_bridges_carry_in_two_tags_is_left_alone() -> None:
+    hook = "type filter hook postrouting priority filter"
+    count = f"table bridge seen {{ chain seen {{ {hook}; meta protocol 0x8100 counter; }}; }}"
+    with neighbours(BUILD, FOREIGN, bridge="other0") as other:
+        load(other, replace(WALL, named=False, addresses=("198.51.100.1/24",)).script())
+        for tags, passed in (((Q, Q_7), True), ((AD, Q_7), True), ((Q, Q), False)):
+            load(other, f"table bridge seen\ndelete table bridge seen\n{count}")
+            other.gets(FOREIGN, BUILD, b"double", *tags)
+            listed = json.loads(other.run("nft", "-j", "list", "table", "bridge", "seen"))["nftables"]
+            (rule,) = (one["rule"] for one in listed if "rule" in one)
+            assert rule["expr"][-1]["counter"]["packets"] == passed
+
+
+@pytest.mark.slow
 def test_nor_does_the_host_carry_anything_back_for_it(host: Host) -> None:
     load(host, WALL.removal())
     host.run("sysctl", "-qw", "net.ipv4.conf.all.send_redirects=0")
@@ -108,12 +159,15 @@ def test_a_setting_opens_a_foreign_container_and_never_another_build(host: Host)
 
 
 @pytest.mark.slow
-def test_without_anybody_who_renews_it_all_is_as_it_was(host: Host) -> None:
-    stand(host)
+@pytest.mark.parametrize("stands", [stand, stand_by_name])
+def test_without_anybody_who_renews_it_all_is_as_it_was(host: Host, stands: Callable[[Host], None]) -> None:
+    stands(host)
     lapse = f"flush set bridge {WALL.table} {WATCHED}"
     assert host.asked(BUILD, *both(FOREIGN)) == []
     load(host, lapse)
     assert host.asked(BUILD, *both(FOREIGN)) == both(FOREIGN)
+    assert host.gets(FOREIGN, BUILD, b"tagged", Q, Q)
+    assert host.gets_by_the_host(FOREIGN, BUILD, b"tagged, by the host", Q, Q)
 
 
 @pytest.mark.slow
@@ -123,7 +177,7 @@ def test_the_kernel_counts_the_rules_as_we_do(host: Host) -> None:
     listed = json.loads(host.run("nft", "-j", "list", "table", "bridge", wall.table))["nftables"]
     rules = [one["rule"] for one in listed if "rule" in one]
     assert len(rules) == wall.rules
-    assert sum(one.get("comment") == wall.mark for one in rules) == wall.marks == 3
+    assert sum(one.get("comment") == wall.mark for one in rules) == wall.marks == 4
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 PORT = 8000
@@ -52,30 +53,32 @@ def ask(question: str, answered: list[str]) -> None:
         answered.append(question)
 
 
-def forge(claimed: str) -> None:
+def forge(claimed: str, *tags: str) -> None:
     """Claim an address: to all, unasked (ARP, RFC 826)."""
     own, address = _own(), socket.inet_aton(claimed)
     body = struct.pack("!HHBBH", 1, _IP, 6, 4, 2) + own + address + own + address
-    _send(_EVERYONE, _ARP, body)
+    _send(_EVERYONE, _ARP, body, tags)
 
 
-def by_the_host(host: str, sender: str, address: str, words: str) -> None:
-    """Send a datagram for a neighbour to the host's hardware address, for it to be routed back (RFC 791, RFC 768)."""
+def send(receiver: str, sender: str, address: str, words: str, *tags: str) -> None:
+    """Send a datagram for an address to a hardware address, the host's for it to be routed back (RFC 791, RFC 768)."""
     udp = struct.pack("!HHHH", 9, PORT, 8 + len(words), 0) + words.encode()
     ends = socket.inet_aton(sender) + socket.inet_aton(address)
     head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0) + ends
     head = head[:10] + struct.pack("!H", _checksum(head)) + head[12:]
-    _send(bytes.fromhex(host.replace(":", "")), _IP, head + udp)
+    _send(bytes.fromhex(receiver.replace(":", "")), _IP, head + udp, tags)
 
 
 def _own() -> bytes:
     return bytes.fromhex(Path("/sys/class/net/eth0/address").read_text().strip().replace(":", ""))
 
 
-def _send(receiver: bytes, kind: int, body: bytes) -> None:
+def _send(receiver: bytes, kind: int, body: bytes, tags: Sequence[str]) -> None:
+    """Send a frame, behind these tags (IEEE 802.1Q): each its type and its VLAN in hexadecimal, the outermost first."""
+    tagged = bytes.fromhex("".join(tags))
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         raw.bind(("eth0", 0))
-        raw.send(receiver + _own() + struct.pack("!H", kind) + body)
+        raw.send(receiver + _own() + tagged + struct.pack("!H", kind) + body)
 
 
 def _checksum(head: bytes) -> int:
@@ -90,8 +93,8 @@ def main(what: str, *rest: str) -> None:
         answer()
     elif what == "forge":
         forge(*rest)
-    elif what == "route":
-        by_the_host(*rest)
+    elif what == "send":
+        send(*rest)
     elif what == "last":
         with socket.create_connection(("127.0.0.1", PORT)) as own:
             sys.stdout.write(own.recv(100).decode())

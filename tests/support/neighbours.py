@@ -1,17 +1,25 @@
 """A bridge of builds that is played: a network namespace as the host, others as what sits on its ``docker0``."""
 
+import asyncio
+import ctypes
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self, TypeVar
 
 NETWORK, NETWORK_6 = "192.0.2", "2001:db8:1:"
 """Documentation's addresses (RFC 5737, RFC 3849)."""
 
 _HELPER = Path(__file__).with_name("neighbour.py")
+_NETWORK_NAMESPACE = 0x40000000
+"""CLONE_NEWNET (setns(2))."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,8 @@ class Host:
 
     name: str
     bridge: str
+    processes: Mapping[int, int]
+    """Of members, one each, by their numbers."""
 
     def run(self, *command: str, stdin: str = "") -> str:
         """Run a command on it, and give what it wrote."""
@@ -36,31 +46,71 @@ class Host:
         """
         return _inside(_member(self.name, number), "ask", *questions).splitlines()
 
-    def forges(self, number: int, claimed: str) -> None:
-        """Have a member tell everyone on the bridge that an address is its own."""
-        _inside(_member(self.name, number), "forge", claimed)
+    def forges(self, number: int, claimed: str, *tags: str) -> None:
+        """Have a member tell everyone on the bridge that an address is its own, behind these tags."""
+        _inside(_member(self.name, number), "forge", claimed, *tags)
 
     def deceived(self, number: int, by: int, claimed: int) -> bool:
         """Tell whether a member takes another one for who has a third address."""
         known = _run("ip", "-n", _member(self.name, number), "neigh", "show", address(claimed))
-        own = _run("ip", "netns", "exec", _member(self.name, by), "cat", "/sys/class/net/eth0/address").strip()
-        return own in known
+        return self._hardware(by) in known
 
     def forget(self, number: int) -> None:
-        """Have a member forget who has which address."""
-        _run("ip", "-n", _member(self.name, number), "neigh", "flush", "dev", "eth0")
+        """Have a member, or the host, forget who has which address."""
+        name, device = (self.name, self.bridge) if number == 1 else (_member(self.name, number), "eth0")
+        _run("ip", "-n", name, "neigh", "flush", "dev", device)
 
-    def gets_by_the_host(self, number: int, sender: int, words: bytes) -> bool:
-        """Tell whether a member gets a datagram that another one hands the host to be routed back."""
+    def gets(self, number: int, sender: int, words: bytes, *tags: str) -> bool:
+        """Tell whether a member gets a datagram that another one sends it, behind these tags."""
+        return self._gets(self._hardware(number), number, sender, words, tags)
+
+    def gets_by_the_host(self, number: int, sender: int, words: bytes, *tags: str) -> bool:
+        """Tell whether a member gets a datagram, behind these tags, that another one hands the host for it."""
         bridge = self.run("cat", f"/sys/class/net/{self.bridge}/address").strip()
-        _inside(_member(self.name, sender), "route", bridge, address(sender), address(number), words.decode())
+        return self._gets(bridge, number, sender, words, tags)
+
+    def _gets(self, receiver: str, number: int, sender: int, words: bytes, tags: Sequence[str]) -> bool:
+        given = (receiver, address(sender), address(number), words.decode(), *tags)
+        _inside(_member(self.name, sender), "send", *given)
         return _inside(_member(self.name, number), "last") == words.decode()
+
+    def _hardware(self, number: int) -> str:
+        """Give a member's hardware address."""
+        return _run("ip", "netns", "exec", _member(self.name, number), "cat", "/sys/class/net/eth0/address").strip()
+
+
+class Inside:
+    """An event loop in the network namespace of a played host: whatever it starts is there as well."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, work: Coroutine[object, object, _T]) -> _T:
+        """Have something done in there, and give what it gives."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def _work(self) -> None:
+        with Path(f"/run/netns/{self._host.name}").open() as namespace:
+            assert ctypes.CDLL(None).setns(namespace.fileno(), _NETWORK_NAMESPACE) == 0
+        self._loop.run_forever()
 
 
 @contextmanager
 def neighbours(*numbers: int, bridge: str = "docker0") -> Iterator[Host]:
     """Play a bridge with these members: each has the address that ends in its number, and answers; so does the host."""
-    host = Host(f"rvb{os.getpid()}", bridge)
+    processes: dict[int, int] = {}
+    host = Host(f"rv{bridge}{os.getpid()}", bridge, processes)
     with ExitStack() as stack:
         for name in (host.name, *(_member(host.name, one) for one in numbers)):
             _run("ip", "netns", "add", name)
@@ -76,7 +126,7 @@ def neighbours(*numbers: int, bridge: str = "docker0") -> Iterator[Host]:
             host.run("ip", *link)
             host.run("ip", "link", "set", host.port(one), "master", bridge, "up")
             _addressed(member, "eth0", one)
-            stack.enter_context(_answering(member))
+            processes[one] = stack.enter_context(_answering(member))
         yield host
 
 
@@ -96,13 +146,13 @@ def _addressed(namespace: str, device: str, number: int) -> None:
 
 
 @contextmanager
-def _answering(namespace: str) -> Iterator[None]:
+def _answering(namespace: str) -> Iterator[int]:
     command = ["ip", "netns", "exec", namespace, sys.executable, str(_HELPER), "answer"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         try:
-            yield
+            yield process.pid
         finally:
             process.kill()
 

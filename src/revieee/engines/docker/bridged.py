@@ -4,8 +4,8 @@ What goes from one port of a bridge to another is not routed, so the other table
 shows it all the same, it cannot tell it from what is). The steps of builds may forge addresses, so what may pass is
 told by ports, whose names no container chooses: between the foreign containers' all passes, and nothing else does.
 
-Nobody is there to say that a new foreign container came once Revieee has ended, and no build runs then. So the table
-lets everything pass when nobody renewed it for :data:`LASTS`.
+Nobody is there to say that a new foreign container came once Revieee has ended; its builds end with it. So the table
+lets everything pass when nobody renewed it for :data:`LASTS`; also where Revieee hangs that long and a build runs on.
 """
 
 import ipaddress
@@ -22,7 +22,15 @@ LASTS = 120
 WATCHED = "watched"
 """The set that is empty when the table lasted long enough."""
 
-_KINDS = ("ip", "ip6", "arp")
+FOREIGN = "foreign"
+"""The set of ports that lead to foreign containers."""
+
+_TAGS = ("0x8100", "0x88a8")
+"""IEEE 802.1Q and 802.1ad, by number: not every nft has names for both."""
+_KINDS = ("ip", "ip6", "arp", *_TAGS)
+_TAGGED = f"meta protocol {{ {', '.join(_TAGS)} }} @nh,4,12 0"
+"""A second tag, of VLAN 0. The kernel took the first one off, and the receiver would this one, to find anything at all
+behind it. What has another VLAN in it is for no container that has no device of that VLAN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,33 +61,39 @@ class Bridged(Table):
         host = {"ip": [str(one.ip) for one in four], "ip6": [str(one.ip) for one in six]}
         kinds = {"ip": "ipv4_addr", "ip6": "ipv6_addr"}
         return (
-            _set(WATCHED, "ether_type; flags timeout", [f"{kind} timeout {LASTS}s" for kind in _KINDS]),
-            _set("foreign", "ifname", [f'"{port}"' for port in self.foreign]),
+            self._watched(),
+            _set(FOREIGN, "ifname", [f'"{port}"' for port in self.foreign]),
             *(_set(f"inside_{family}", f"{kinds[family]}; flags interval", inside[family]) for family in kinds),
             *(_set(f"host_{family}", kinds[family], host[family]) for family in kinds),
         )
 
     def chains(self, mark: str) -> Mapping[str, Sequence[str]]:
         """Give the rules by chain; what a build sends to the host for another port is closed on its way in."""
-        comment, unwatched = f' comment "{mark}"', f"meta protocol != @{WATCHED} accept"
+        comment, told = f' comment "{mark}"', "meta ibrname" if self.named else "meta protocol"
+        unwatched = f"{told} != @{WATCHED} accept"
+        ways = (f"{told} @{WATCHED}",) if self.named else (_TAGGED, *self._ends())
         return {
-            "neighbours": ("iifname @foreign oifname @foreign accept", *self._allowed(), f"drop{comment}"),
-            "forward": (unwatched, *(f"{one} goto neighbours" for one in self._ways())),
+            "neighbours": (f"iifname @{FOREIGN} oifname @{FOREIGN} accept", *self._allowed(), f"drop{comment}"),
+            "forward": (*(() if self.named else (unwatched,)), *(f"{one} goto neighbours" for one in ways)),
             "input": (
                 unwatched,
-                "iifname @foreign accept",
+                f"iifname @{FOREIGN} accept",
+                f"{_TAGGED} drop{comment}",
                 *(
-                    f"{one} {family} daddr @inside_{family} {family} daddr != @host_{family} drop{comment}"
+                    f"{begin}{family} daddr @inside_{family} {family} daddr != @host_{family} drop{comment}"
                     for family in ("ip", "ip6")
-                    for one in [f'meta ibrname "{BUILDS}"' if self.named else f"{family} saddr @inside_{family}"]
+                    for begin in ["" if self.named else f"{family} saddr @inside_{family} "]
                 ),
             ),
         }
 
-    def _ways(self) -> Iterable[str]:
-        """Tell frames on the bridge of builds from those on others."""
-        if self.named:
-            return (f'meta ibrname "{BUILDS}"',)
+    def _watched(self) -> str:
+        """Write what is watched for as long as it lasts: the bridge, or all kinds of frames that are told apart."""
+        kind, held = ("ifname", (f'"{BUILDS}"',)) if self.named else ("ether_type", _KINDS)
+        return _set(WATCHED, f"{kind}; flags timeout", [f"{one} timeout {LASTS}s" for one in held])
+
+    def _ends(self) -> Iterable[str]:
+        """Tell frames on the bridge of builds from those on others, by who is inside."""
         ends = [(f"{family} {end}", f"inside_{family}") for family in ("ip", "ip6") for end in ("saddr", "daddr")]
         ends += [(f"arp {end} ip", "inside_ip") for end in ("saddr", "daddr")]
         return [f"{end} @{inside}" for end, inside in ends]
@@ -91,7 +105,7 @@ class Bridged(Table):
             return ()
         open_ = ", ".join(str(ipaddress.ip_network(one, strict=False)) for one in dict.fromkeys(four))
         return [
-            f"{port} @foreign {address} {{ {open_} }} accept"
+            f"{port} @{FOREIGN} {address} {{ {open_} }} accept"
             for kind in ("ip {}", "arp {} ip")
             for port, address in (("oifname", kind.format("daddr")), ("iifname", kind.format("saddr")))
         ]

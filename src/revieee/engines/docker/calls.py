@@ -62,10 +62,10 @@ async def inspect(client: DockerClient, name: str) -> Container | None:
     return None if found is None else read(found)
 
 
-async def inspected(client: DockerClient, name: str) -> Json:
-    """Give what the engine says of a container, or None where there is none."""
+async def inspected(client: DockerClient, name: str, *, patience: float | None = None) -> Json:
+    """Give what the engine says of a container, or None where there is none; ``patience`` is in seconds."""
     try:
-        return await client.call("GET", "containers", name, "json")
+        return await client.call("GET", "containers", name, "json", timeout=patience)
     except DockerAnswered as error:
         if error.status == ABSENT:
             return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,16 @@ from typing import Any
 
 from revieee.clients.docker import DockerClient, DockerError
 from revieee.clients.process import Command, TimedOut, run
-from revieee.engines.docker.bridged import WATCHED, Bridged
-from revieee.engines.docker.foreign import PATH, Bridge, arrivals, look
+from revieee.engines.docker.bridged import FOREIGN, WATCHED, Bridged
+from revieee.engines.docker.foreign import PATH, Bridge, Unseen, arrivals, look
 from revieee.engines.docker.host import lend_address
 from revieee.engines.docker.names import bridge_prefix
 from revieee.engines.docker.tables import Table
-from revieee.engines.docker.walls import Walls, resolvers_of
+from revieee.engines.docker.walls import BUILDS, Walls, resolvers_of
 from revieee.model.policy import EngineOptions
 from revieee.ports import Fault
+
+log = logging.getLogger(__name__)
 
 LOOK = 10.0
 """Seconds between two looks."""
@@ -43,6 +46,8 @@ class Watch:
         self._client = client
         self._elapsed = elapsed
         self._looked: float | None = None
+        self._known: Bridge | None = None
+        """The bridge of builds as it was when all that tells of it last did; None where it never did."""
         self._alone = asyncio.Lock()
         self._following: asyncio.Task[None] | None = None
         self._lends = False
@@ -75,8 +80,8 @@ class Watch:
                 await _nft("-f", "-", stdin=walls.script())
             if self._lends:
                 await lend_address(self._options)
-            if await self._part():
-                self._looked = self._elapsed()
+            await self._part()
+            self._looked = self._elapsed()
 
     async def leave(self) -> None:
         """Follow no more."""
@@ -95,22 +100,42 @@ class Watch:
                 self._lends, self._looked = False, None
 
     async def _follow(self) -> None:
-        async for _ in arrivals(self._client):
-            async with self._alone:
-                await self._part()
+        """Look when something started; what starts during a look is seen by one more, however much it is."""
+        came = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hear(came))
+            while True:
+                await came.wait()
+                came.clear()
+                try:
+                    async with self._alone:
+                        await self._part()
+                except Exception:
+                    log.exception("the table between neighbours could not be loaded; the next look does it again")
 
-    async def _part(self) -> bool:
-        """Keep the neighbours on the bridge of builds apart, as far as this kernel can; False: the engine is silent."""
+    async def _hear(self, came: asyncio.Event) -> None:
+        async for _ in arrivals(self._client):
+            came.set()
+
+    async def _part(self) -> None:
+        """Keep the neighbours on the bridge of builds apart, as far as this kernel can.
+
+        Where it cannot be told who they are, the table is loaded as it was, or it would let all pass in the end.
+        """
         if not is_here(self._options):
-            return True
+            return
         try:
-            bridge = await look(self._client)
-        except DockerError:
-            return False
+            known = self._known or Bridge(foreign=await _loaded(parted(self._options)))
+            self._known = await look(self._client, known)
+        except (DockerError, Unseen) as error:
+            log.warning("who is on %s cannot be told, so its table stays as it was: %s", BUILDS, error)
+        except Exception:
+            log.exception("who is on %s cannot be told, so its table stays as it was", BUILDS)
+        if self._known is None:
+            return
         for named in (True, False):
-            if await _run("-f", "-", stdin=parted(self._options, bridge, named=named).script()) is not None:
+            if await _run("-f", "-", stdin=parted(self._options, self._known, named=named).script()) is not None:
                 break
-        return True
 
 
 def is_here(options: EngineOptions) -> bool:
@@ -154,6 +179,14 @@ async def standing(table: Table) -> bool:
     marked = [rule for rule in rules if rule.get("comment") == table.mark]
     lapsed = any(one["set"]["name"] == WATCHED and not one["set"].get("elem") for one in listed if "set" in one)
     return len(rules) == table.rules and len(marked) == table.marks and not lapsed
+
+
+async def _loaded(table: Bridged) -> tuple[str, ...]:
+    """Give the foreign ports of a table that stands, whoever loaded it; Docker makes their names up at random."""
+    ended = await _run("-j", "list", "set", table.family, table.table, FOREIGN)
+    if ended is None:
+        return ()
+    return tuple(str(one) for part in json.loads(ended)["nftables"] for one in part.get("set", {}).get("elem", ()))
 
 
 async def loadable(table: Table) -> bool:
