@@ -13,8 +13,6 @@ from urllib.parse import quote, quote_plus
 from revieee.model.passages import LEAST, Passages
 
 MASK = b"***"
-EDGE = LEAST
-"""Bytes at the end of a text that was cut before it came to us: a part of a secret there may not be known for one."""
 SURPLUS_LINES = 1000
 """Lines that are read before those to be shown: as many as the longest secret has as base64 (RFC 2045)."""
 _LEAST = 6
@@ -88,11 +86,17 @@ class Masker:
         return bytes(shown)
 
 
-def masked(text: str, values: Iterable[str]) -> str:
-    """Take secrets out of a text."""
+def masked(text: str, values: Iterable[str], *, cut: bool = False) -> str:
+    """Take secrets out of a text.
+
+    Args:
+        text: what people will see.
+        values: the secrets.
+        cut: whether others cut it short; what may be the beginning of a secret at its end is left out then.
+    """
     masker = Masker(values)
     data = text.encode("utf-8", "surrogatepass")
-    return (masker.feed(data) + masker.end()).decode("utf-8", "surrogatepass")
+    return (masker.feed(data) + (b"" if cut else masker.end())).decode("utf-8", "surrogatepass")
 
 
 class _Flat:
