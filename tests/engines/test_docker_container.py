@@ -115,12 +115,22 @@ def test_the_engine_s_answer_is_read() -> None:
     assert (found.started, found.finished) == (1795422128.123456, 0.0)
 
 
-def test_what_a_healthcheck_said_is_given_whole_but_for_the_edge_where_docker_cut_it() -> None:
-    """A secret may lie across it; our own cut comes when it is masked."""
-    for said, words in (("a" * 3000, "a" * 3000), ("a" * 4056 + "s" * 40 + "...", "a" * 4048)):
-        health = {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": said}]}
-        body = {"Id": "c", "Name": "x", "Config": {}, "State": {"Status": "running", "Health": health}}
-        assert read(body).health_words == words
+@pytest.mark.parametrize(
+    ("said", "words", "cut"),
+    [
+        ("a" * 3000, "a" * 3000, False),
+        ("a" * 4096, "a" * 4096, False),
+        ("a" * 4096 + "...", "a" * 4096, True),
+        ("a" * 4095 + "\ufffd...", "a" * 4095, True),  # in the middle of a character
+    ],
+)
+def test_what_a_healthcheck_said_is_given_whole_with_whether_docker_cut_it(said: str, words: str, *, cut: bool) -> None:
+    """A secret may lie across the cut; what is left of it goes when the words are masked."""
+    health = {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": said}]}
+    found = read({"Id": "c", "Name": "x", "Config": {}, "State": {"Status": "running", "Health": health}})
+    assert (found.health_words, found.health_cut) == (words, cut)
+    assert judge(TASK, found, now=NOW, settle=2.0).cut is cut
+    assert judge(TASK, replace(found, status="exited"), now=NOW, settle=2.0).cut is False
 
 
 def test_times_without_fraction_and_with_a_zone_are_read() -> None:

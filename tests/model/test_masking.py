@@ -178,3 +178,10 @@ def test_a_long_log_is_masked_in_a_moment_and_with_little_memory() -> None:
         tracemalloc.stop()
     assert shown < len(line) * 60 * 151
     assert time.process_time() - started < 6
+
+
+@pytest.mark.parametrize("value", [SECRET, KEY, f"4{SECRET}", LONG], ids=["short", "lines", "digit", "long"])
+def test_of_a_text_that_others_cut_in_a_secret_nothing_of_it_is_left(value: str) -> None:
+    for left in range(len(value)):
+        assert masked(f"before, {value[:left]}", [value], cut=True).rstrip("\n") in {"before, ", "before, ***"}
+    assert masked("before, and all of it.", [value], cut=True) == "before, and all of it."

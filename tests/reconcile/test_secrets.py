@@ -1,15 +1,20 @@
 """Secrets on their way to a release: its own code gets them, a stranger's never, and a new value is a new service."""
 
 import base64
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from revieee.engines.docker.container import judge, read
 from revieee.engines.memory.world import Behaviour
 from revieee.model.environment import Environment
+from revieee.model.image import Image
 from revieee.model.phases import Phase
+from revieee.model.resolve import Task
+from revieee.model.stack import Service
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.parts import Turn
 from revieee.reconcile.tick import KEEP_LOGS, tick
@@ -19,6 +24,7 @@ from revieee.store.vault import Vault
 from support.reconciling import REPOSITORY, Plane, facts, plane
 
 VALUE = "hunter22hunter22"
+IMAGE = Image(id="sha256:aa", reference="x")
 LONG = "\n".join(base64.b64encode(bytes([n] * 48)).decode() for n in range(50))
 
 
@@ -157,6 +163,21 @@ async def test_a_secret_that_began_before_the_last_lines_of_a_failed_service_is_
     shown = environment.newest.log_tail
     assert shown.count("more\n") == more
     assert [line for line in lines if line in shown] == []
+
+
+TOKEN = f"github_pat_{hashlib.sha512(b'1').hexdigest()[:82]}"
+
+
+@pytest.mark.parametrize("value", [TOKEN, f"pässwörd-{VALUE}", f"{TOKEN}\n{TOKEN[::-1]}\n{TOKEN.upper()}"])
+async def test_no_letter_of_a_secret_is_in_the_words_of_a_healthcheck_that_docker_cut(shop: Plane, value: str) -> None:
+    put(shop, value)
+    mine = turn(shop, await shop.settle(facts(1)))
+    for left in range(1, min(200, len(value.encode()))):
+        output = ("x" * (4095 - left) + " " + value).encode()[:4096].decode(errors="replace") + "..."
+        health = {"Status": "unhealthy", "Log": [{"ExitCode": 1, "Output": output}]}
+        body = {"Id": "c", "Name": "x", "Config": {}, "State": {"Status": "running", "Health": health}}
+        seen = judge(Task(key="web", service=Service(name="web"), image=IMAGE), read(body), now=1.0, settle=2.0)
+        assert mine.words_of(seen).strip("… *").endswith("x"), left
 
 
 async def test_an_engine_s_words_are_cut_when_they_are_masked(shop: Plane) -> None:

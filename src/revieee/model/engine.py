@@ -35,6 +35,8 @@ class Observed:
     exit_code: int | None = None
     words: str = ""
     """Why it is not healthy, for people."""
+    cut: bool = False
+    """Whether the engine cut the words short: at their end the beginning of a secret may be."""
     age: float = 0.0
     """Seconds since a hook was started, where it still runs."""
 

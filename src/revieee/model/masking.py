@@ -13,20 +13,34 @@ from urllib.parse import quote, quote_plus
 from revieee.model.passages import LEAST, Passages
 
 MASK = b"***"
-EDGE = LEAST
-"""Bytes at the end of a text that was cut before it came to us: a part of a secret there may not be known for one."""
 SURPLUS_LINES = 1000
 """Lines that are read before those to be shown: as many as the longest secret has as base64 (RFC 2045)."""
 _LEAST = 6
 """Bytes; a shorter part of a secret would be found everywhere."""
-_BREAK = re.compile(rb"\r?\n(?:#\d+ )?(?:\d+\.\d+ )?|\r\Z")
-"""A line's end, with what BuildKit's plain progress begins the next line with: a secret may go on behind it."""
-_BREAK_SO_FAR = re.compile(rb"\r?\n[#\d. ]*\Z|" + _BREAK.pattern)
+_MOST_BREAKS = 8
+"""Line ends in a row behind which a secret may go on. More are an end to it: so little is held, whatever comes."""
+_PROGRESS = rb"(?:#\d{1,9} )?(?:\d{1,9}\.\d{1,9} )?"
+"""What BuildKit's plain progress begins a line with."""
+_LONGEST_PROGRESS = len("#123456789 123456789.123456789 ")
+
+
+def _breaks(begin: bytes) -> re.Pattern[bytes]:
+    """Make the pattern of line ends, with what the next line begins with: a secret may go on behind them."""
+    first = rb"(?:\r\n|\n)(?<!\n\n)(?<!\n\r\n)"
+    return re.compile(rb"%b%b(?:\r?\n%b){,%d}+(?!\r?\n)" % (first, begin, begin, _MOST_BREAKS - 1))
+
+
+_LINE_END = _breaks(b"")
+_BREAK = _breaks(_PROGRESS)
+_LIKE_PROGRESS = re.compile(rb"(?:\A|\d) ")
+"""What a form holds of which a part may be taken for progress. Few long ones do: for the others progress is no text."""
 _SEEK = 4
 _FOLD = bytes.maketrans(b"-_" + ascii_uppercase.encode(), b"+/" + ascii_lowercase.encode())
 """Long forms are compared without regard to case and to which base64 they are (RFC 4648): it tells none apart."""
 _KEPT = 4
 """Repositories whose forms are kept: making them takes longer than masking a line."""
+_CONTEXT = 128
+"""Bytes that were given out and are looked at again: seven letters that are no beginning, and the line ends there."""
 
 
 class Masker:
@@ -40,42 +54,49 @@ class Masker:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._known = _known(tuple(values))
+        self._before = b""
+        """The last of what was given out: a part of a secret may have begun there."""
         self._held = b""
         self._hidden = 0
-        """Bytes at the beginning of what is held, line ends not counted, that were shown as stars already."""
+        """Bytes at the beginning of what is held that were shown as stars already."""
 
     def feed(self, data: bytes) -> bytes:
         """Take some output; gives what is safe to show. The beginning of what may be a secret is held back."""
         if not self._known:
             return data
-        return self._shown(self._held + data, last=False)
+        return self._shown(data, last=False)
 
     def end(self) -> bytes:
         """Give the rest: nothing follows."""
-        return self._shown(self._held, last=True)
+        return self._shown(b"", last=True)
 
-    def _shown(self, data: bytes, *, last: bool) -> bytes:
-        flat = _Flat(data, _BREAK if last else _BREAK_SO_FAR)
-        hidden = [(0, self._hidden)] if self._hidden else []
-        spans = list(_merged([*hidden, *self._known.spans(flat.text)]))
-        until = len(flat.text) if last else self._known.undecided(flat.text)
-        cut = len(data) if until == len(flat.text) else flat.place(until)
-        shown, done, self._hidden = bytearray(), 0, 0 if until else self._hidden
-        for start, end in spans:
-            if start < until:
-                shown += data[done : flat.place(start)] + (b"" if hidden and not start else MASK)
-                done = cut if end > until else flat.place(end - 1) + 1
-                self._hidden = max(0, end - until)
+    def _shown(self, more: bytes, *, last: bool) -> bytes:
+        data, begin = self._before + self._held + more, len(self._before)
+        spans, undecided = self._known.look(data, last=last)
+        cut = max(begin, undecided)
+        if self._hidden:
+            spans.append((begin, begin + self._hidden))
+        shown, done, hidden = bytearray(), begin, max(0, begin + self._hidden - cut)
+        for start, end in _merged(spans):
+            if end > begin and start < cut:
+                shown += data[done:start] + (b"" if self._hidden and start <= begin else MASK)
+                done, hidden = min(end, cut), max(hidden, end - cut)
         shown += data[done:cut]
-        self._held = data[cut:]
+        self._before, self._held, self._hidden = data[max(0, cut - _CONTEXT) : cut], data[cut:], hidden
         return bytes(shown)
 
 
-def masked(text: str, values: Iterable[str]) -> str:
-    """Take secrets out of a text."""
+def masked(text: str, values: Iterable[str], *, cut: bool = False) -> str:
+    """Take secrets out of a text.
+
+    Args:
+        text: what people will see.
+        values: the secrets.
+        cut: whether others cut it short; what may be the beginning of a secret at its end is left out then.
+    """
     masker = Masker(values)
     data = text.encode("utf-8", "surrogatepass")
-    return (masker.feed(data) + masker.end()).decode("utf-8", "surrogatepass")
+    return (masker.feed(data) + (b"" if cut else masker.end())).decode("utf-8", "surrogatepass")
 
 
 class _Flat:
@@ -83,13 +104,25 @@ class _Flat:
 
     def __init__(self, data: bytes, line_break: re.Pattern[bytes]) -> None:
         breaks = [found.span() for found in line_break.finditer(data)]
-        self.text = line_break.sub(b"", data)
+        ends = [0, *(end for _, end in breaks)]
+        starts = [*(start for start, _ in breaks), len(data)]
+        self.text = b"".join(map(data.__getitem__, map(slice, ends, starts)))
         self._removed = [0, *accumulate(end - start for start, end in breaks)]
         self._at = [start - before for (start, _), before in zip(breaks, self._removed, strict=False)]
 
     def place(self, index: int) -> int:
         """Give where a byte of the text was in the data."""
         return index + self._removed[bisect_right(self._at, index)]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Give where a part of the text was."""
+        return self.place(start), self.place(end - 1) + 1
+
+
+def _unfinished(data: bytes) -> int:
+    """Give where at the end a line begins of which only what follows tells whether it begins with progress."""
+    at = data.rfind(b"\n", max(0, len(data) - _LONGEST_PROGRESS - 1)) + 1
+    return len(data) if not at or data[at:].strip(b"#. 0123456789") else at
 
 
 def _merged(spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -120,29 +153,46 @@ class _Known:
         """Those that were too many to be looked into; lines are parts of what was."""
         if self._passages.taken < len(values):
             self._long += [line.translate(_FOLD) for line in lines if len(line) >= LEAST]
+        self._like_progress = any(map(_LIKE_PROGRESS.search, (*folded, *self._long)))
 
     def __bool__(self) -> bool:
         return bool(self._short or self._long or self._passages.taken)
 
-    def spans(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Give where secrets are."""
-        folded = text.translate(_FOLD)
-        yield from self._passages.spans(folded)
-        for forms, where in ((self._short, text), (self._long, folded)):
-            for form in forms:
-                at = where.find(form)
-                while at >= 0:
-                    yield at, at + len(form)
-                    at = where.find(form, at + 1)
+    def look(self, data: bytes, *, last: bool) -> tuple[list[tuple[int, int]], int]:
+        """Give where secrets are, and where the first thing begins that may become one; the last data leave nothing."""
+        seen = data if last else data.removesuffix(b"\r")  # it may begin a line's end
+        plain = _Flat(seen, _LINE_END)
+        # What a line begins with as progress does may be the program's own: both are looked into.
+        bare = _Flat(seen if last else seen[: _unfinished(seen)], _BREAK)
+        spans = [bare.span(*span) for span in self._spans(bare.text, long=True)]
+        if plain.text != bare.text:
+            spans += [plain.span(*span) for span in self._spans(plain.text, long=self._like_progress)]
+        ends = [flat.place(at) for flat in (bare, plain) if (at := self._undecided(flat.text)) < len(flat.text)]
+        return spans, len(data) if last else min(ends, default=len(data))
 
-    def undecided(self, text: bytes) -> int:
-        """Give where the first thing begins that may become a secret with what follows."""
+    def _spans(self, text: bytes, *, long: bool) -> Iterator[tuple[int, int]]:
+        for form in self._short:
+            yield from _found(form, text)
+        if long:
+            folded = text.translate(_FOLD)
+            yield from self._passages.spans(folded)
+            for form in self._long:
+                yield from _found(form, folded)
+
+    def _undecided(self, text: bytes) -> int:
         folded = text.translate(_FOLD)
         first = len(text) - self._passages.begun(folded)
         return min(first, _begun(self._short, text), _begun(self._long, folded))
 
 
 _known = lru_cache(_KEPT)(_Known)
+
+
+def _found(form: bytes, text: bytes) -> Iterator[tuple[int, int]]:
+    at = text.find(form)
+    while at >= 0:
+        yield at, at + len(form)
+        at = text.find(form, at + 1)
 
 
 def _begun(forms: Sequence[bytes], text: bytes) -> int:
@@ -163,6 +213,7 @@ def _begun(forms: Sequence[bytes], text: bytes) -> int:
 def _forms(value: str) -> Iterator[bytes]:
     """Give a secret as it is and as base64 (RFC 4648), hexadecimal, JSON and percent (RFC 3986) have it."""
     raw = value.encode("utf-8", "surrogatepass")
+    yield _LINE_END.sub(b"", raw)
     yield _BREAK.sub(b"", raw)
     yield from _base64(raw)
     yield from (raw.hex().encode(), raw.hex().upper().encode())

@@ -157,7 +157,7 @@ class Turn:
 
     def words_of(self, seen: Observed) -> str:
         """Give the engine's words about a container on one line; cut after masking, or a part of a secret may stay."""
-        words = " ".join(self.masked(seen.words).split())
+        words = " ".join(masked(seen.words, self.secrets.known, cut=seen.cut).split())
         long = len(words) > _FIRST_WORDS + _LAST_WORDS
         return f"{words[:_FIRST_WORDS]} … {words[-_LAST_WORDS:]}" if long else words
 

@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 
 from revieee.clients.wording import out_of_room
 from revieee.engines.docker.names import STOPPED
-from revieee.model.masking import EDGE
 from revieee.model.resolve import Task
 from revieee.model.route import Endpoint
 from revieee.ports import Observed, ServiceState
@@ -46,6 +45,8 @@ class Container:
     health: str = ""
     """starting, healthy or unhealthy; empty without a healthcheck."""
     health_words: str = ""
+    health_cut: bool = False
+    """Whether Docker cut those words short."""
     pid: int = 0
     memory: int = 0
     networks: Mapping[str, str]
@@ -77,6 +78,7 @@ def read(body: Json) -> Container:
     state = body["State"]
     health = state.get("Health") or {}
     networks = (body.get("NetworkSettings") or {}).get("Networks") or {}
+    health_words, health_cut = _last_words(health.get("Log") or ())
     return Container(
         id=str(body["Id"]),
         name=str(body["Name"]).lstrip("/"),
@@ -89,7 +91,8 @@ def read(body: Json) -> Container:
         finished=moment(state.get("FinishedAt")),
         restarts=int(body.get("RestartCount") or 0),
         health="" if health.get("Status") in {None, "none"} else str(health["Status"]),
-        health_words=_last_words(health.get("Log") or ()),
+        health_words=health_words,
+        health_cut=health_cut,
         pid=int(state.get("Pid") or 0),
         memory=int((body.get("HostConfig") or {}).get("Memory") or 0),
         networks={name: str(one.get("NetworkID") or "") for name, one in networks.items()},
@@ -124,7 +127,8 @@ def judge(
         return Observed(key=task.key, state=ServiceState.ABSENT, endpoint=endpoint)
     state, words = _state(task, container, now=now, settle=settle)
     code = container.exit_code if container.ended or state is ServiceState.FAILED else None
-    return Observed(key=task.key, state=state, endpoint=endpoint, exit_code=code, words=words)
+    cut = container.health_cut and state is ServiceState.UNHEALTHY
+    return Observed(key=task.key, state=state, endpoint=endpoint, exit_code=code, words=words, cut=cut)
 
 
 def judge_hook(name: str, container: Container, *, now: float) -> Observed:
@@ -208,12 +212,13 @@ def _looped(container: Container, *, now: float) -> tuple[ServiceState, str] | N
     return ServiceState.FAILED, f"restarts again and again{code}"
 
 
-def _last_words(log: Json) -> str:
-    """The output of the last healthcheck that failed."""
+def _last_words(log: Json) -> tuple[str, bool]:
+    """The output of the last healthcheck that failed, and whether it was cut short."""
     for entry in reversed(log):
         if entry.get("ExitCode"):
             text = str(entry.get("Output") or "")
-            if len(text.encode()) >= _MOST_OUTPUT:
-                text = text[: -EDGE - len("...")]
-            return text.strip() or f"exit code {entry['ExitCode']}"
-    return ""
+            cut = len(text.encode()) > _MOST_OUTPUT
+            if cut:
+                text = text.removesuffix("...").rstrip("\N{REPLACEMENT CHARACTER}")  # half a character
+            return text.strip() or f"exit code {entry['ExitCode']}", cut
+    return "", False
