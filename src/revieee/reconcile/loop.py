@@ -163,6 +163,7 @@ class Reconciler:
         async for environment in self._parts.engine.events(self._parts.instance):
             self._changed.add(environment)
             self._noticed.set()
+        await self._parts.clock.sleep(self._parts.policy.pace.first_retry)  # it ended, as when the engine goes
 
     async def _look(self) -> None:
         """Have environments looked at that changed behind our back: what was killed is healed before the tick sees it.
