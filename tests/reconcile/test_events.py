@@ -1,13 +1,14 @@
 """What the engine says by itself is acted on long before the tick; and what nobody thought of ends nothing."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
-from revieee.engines.memory import Behaviour, World
+from revieee.engines.memory import Behaviour, MemoryEngine, World
 from revieee.model.policy import Pace, Policy
 from revieee.store import leases
 from revieee.store.schema import EnvironmentRow
@@ -18,6 +19,9 @@ PATIENT = Policy(pace=Pace(tick=36_000.0, poll=1.0))
 """The tick comes once, at the start."""
 SAID = 4.0
 """Seconds until the memory engine has said something, and it was gathered."""
+
+ENDLESS = 1000
+"""Streams after which it is let be, so that the test ends."""
 
 Story = Callable[[Outside, LoopClock], Awaitable[None]]
 
@@ -111,5 +115,28 @@ def test_an_error_that_nobody_thought_of_ends_no_control_plane(tmp_path: Path, m
     async def story(around: Outside, clock: LoopClock) -> None:
         del around, clock
         assert met
+
+    told(tmp_path, story)
+
+
+def test_a_stream_of_events_that_ends_is_begun_again_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def ends(_: MemoryEngine, instance: str) -> AsyncIterator[int]:
+        asked.append(instance)
+        if len(asked) > ENDLESS:
+            await asyncio.Event().wait()
+        for environment in (1,) * (len(asked) == 1):
+            yield environment
+
+    monkeypatch.setattr(MemoryEngine, "events", ends)
+
+    async def story(around: Outside, clock: LoopClock) -> None:
+        del around
+        before = len(asked)
+        await clock.sleep(60)
+        assert 0 < len(asked) - before <= 60 / PATIENT.pace.first_retry
 
     told(tmp_path, story)

@@ -3,11 +3,14 @@
 import asyncio
 import collections
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from enum import Enum
 from functools import partial
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from revieee.model.lifecycle import Act
 from revieee.ports import PortError, RetryLater
 from revieee.reconcile.parts import Parts
 from revieee.reconcile.room import keep_bounds, keep_room
@@ -25,9 +28,37 @@ GATHER, REST = 0.3, 0.7
 CROWD = 5
 """So many times the places for turns may be under way where most of them wait for builds."""
 
-GOING, KEPT = 0, -1
-"""Stand for the repository of environments that are to go, and of those that are live with nothing newer on its way:
-each have places of their own. GitHub's ids begin at 1."""
+
+class Kind(Enum):
+    """What a place is for: the acts of its turns. Another act waits for a place of another kind.
+
+    Each of the first three has as many places as all others together: no build and no start keeps an environment from
+    being removed, what is live from staying so, or who waits for a place from being told; and none of these grows into
+    a build.
+    """
+
+    GOING = frozenset({Act.REMOVE})
+    KEPT = frozenset({Act.KEEP, Act.DRAIN})
+    ASKING = frozenset({Act.BEGIN})
+    ANY = frozenset(Act)
+
+
+class _UnderWay(NamedTuple):
+    """Whose turn it is, and in what place."""
+
+    environment: int
+    repository: int
+    kind: Kind
+
+
+class _Free(NamedTuple):
+    """What a process has room for."""
+
+    apart: Mapping[Kind, int]
+    """The most turns to begin in places that are not for any act."""
+    others: Places
+    lost: frozenset[int]
+    """Environments whose live release is to be looked after though they may get no turn."""
 
 
 class Reconciler:
@@ -35,8 +66,7 @@ class Reconciler:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._turns: dict[asyncio.Task[None], tuple[int, int]] = {}
-        """Environment's and repository's id by turn under way."""
+        self._turns: dict[asyncio.Task[None], _UnderWay] = {}
         self._changed: set[int] = set()
         """Environments of which the engine said that something changed."""
         self._noticed = asyncio.Event()
@@ -60,42 +90,35 @@ class Reconciler:
     async def claim(self) -> int:
         """Begin a turn for what is due, as far as there are places; gives how many."""
         parts = self._parts
-        places, apart = self._places()
-        now = parts.clock.now()
+        free, now = self._free(), parts.clock.now()
         until = now + parts.policy.pace.lease
         surely = asyncio.get_running_loop().time() + parts.policy.pace.lease
         try:
-            taken = await parts.database.run(partial(self._take, places=places, apart=apart, times=(now, until)))
+            taken = await parts.database.run(partial(_take, owner=parts.owner, free=free, now=now, until=until))
         except RetryLater as error:
             log.warning("%s", error)
             return 0
-        for lease, repository in taken:
-            self._begin(lease, repository, surely)
+        parts.lost.difference_update(free.lost)  # who was not taken has a turn, or none is due; the tick names it again
+        for lease, whose in taken:
+            self._begin(lease, whose, surely)
         return len(taken)
 
-    def _places(self) -> tuple[Places, tuple[int, int]]:
-        """Give what there is room for, and how many more that are to go, and that are to stay as they are.
+    def _free(self) -> _Free:
+        """Give what there is room for.
 
         Who only waits, for a build or for the forge, does nothing, and keeps nobody else from working, up to a bound.
         """
-        turns = self._parts.policy.turns
-        busy = collections.Counter(repository for _, repository in self._turns.values())
-        apart = turns - busy.pop(GOING, 0), turns - busy.pop(KEPT, 0)
+        turns, kinds = self._parts.policy.turns, collections.Counter(one.kind for one in self._turns.values())
+        working = [one for one in self._turns.values() if one.kind is Kind.ANY]
+        busy = collections.Counter(one.repository for one in working)
         queued = {environment for environment, _ in self._parts.queued}
-        waiting = sum(environment in queued for environment, of in self._turns.values() if of not in {GOING, KEPT})
-        free = min(turns - (busy.total() - waiting), turns * CROWD - busy.total())
-        return Places(free=free, busy=busy, share=share_of(turns)), apart
-
-    def _take(
-        self, session: Session, *, places: Places, apart: tuple[int, int], times: tuple[float, float]
-    ) -> list[tuple[Lease, int]]:
-        """Take leases in one transaction: on what is to go, what is to stay, each with its own places, and the rest."""
-        owner, (now, until) = self._parts.owner, times
-        going = leases.claim_going(session, owner, now=now, until=until, limit=apart[0])
-        kept = leases.claim_kept(session, owner, now=now, until=until, limit=apart[1])
-        others = leases.claim(session, owner, places, now=now, until=until)
-        rows = [(lease, session.get_one(EnvironmentRow, lease.environment).repository_id) for lease in others]
-        return [*((lease, GOING) for lease in going), *((lease, KEPT) for lease in kept), *rows]
+        waiting = sum(one.environment in queued for one in working)
+        free = min(turns - (len(working) - waiting), turns * CROWD - len(working))
+        return _Free(
+            apart={kind: turns - kinds[kind] for kind in (Kind.GOING, Kind.KEPT, Kind.ASKING)},
+            others=Places(free=free, busy=busy, share=share_of(turns)),
+            lost=frozenset(self._parts.lost),
+        )
 
     async def settle(self) -> None:
         """Take turns until nothing is due now and none is under way (for tests and for commands)."""
@@ -124,9 +147,10 @@ class Reconciler:
             log.exception("the leases run out by themselves")
         return found
 
-    def _begin(self, lease: Lease, repository: int, until: float) -> None:
-        turn = asyncio.create_task(take_turn(self._parts, lease, until), name=f"turn {lease.environment}")
-        self._turns[turn] = lease.environment, repository
+    def _begin(self, lease: Lease, whose: _UnderWay, until: float) -> None:
+        work = take_turn(self._parts, lease, until, whose.kind.value)
+        turn = asyncio.create_task(work, name=f"turn {lease.environment}")
+        self._turns[turn] = whose
         turn.add_done_callback(self._ended)
 
     def _ended(self, turn: asyncio.Task[None]) -> None:
@@ -163,6 +187,7 @@ class Reconciler:
         async for environment in self._parts.engine.events(self._parts.instance):
             self._changed.add(environment)
             self._noticed.set()
+        await self._parts.clock.sleep(self._parts.policy.pace.first_retry)  # it ended, as when the engine goes
 
     async def _look(self) -> None:
         """Have environments looked at that changed behind our back: what was killed is healed before the tick sees it.
@@ -176,6 +201,7 @@ class Reconciler:
         changed, now = sorted(self._changed), parts.clock.now()
         self._changed.clear()
         await parts.database.run(lambda session: leases.look(session, changed, now=now))
+        parts.lost.update(changed)
         parts.bell.hint()
         await parts.clock.sleep(REST)
 
@@ -190,3 +216,23 @@ class Reconciler:
             else:
                 continue
             await self._parts.clock.sleep(self._parts.policy.pace.first_retry)
+
+
+def _take(session: Session, *, owner: str, free: _Free, now: float, until: float) -> Sequence[tuple[Lease, _UnderWay]]:
+    """Take leases in one transaction, for each kind of place on what it is for.
+
+    Last, in the places left for what is to stay as it is: what may lose its live release while it waits for a turn.
+    """
+    kept_places = free.apart[Kind.KEPT]
+    going = leases.claim_going(session, owner, now=now, until=until, limit=free.apart[Kind.GOING])
+    kept = leases.claim_kept(session, owner, now=now, until=until, limit=kept_places)
+    asking = leases.claim_asking(session, owner, now=now, until=until, limit=free.apart[Kind.ASKING])
+    others = leases.claim(session, owner, free.others, now=now, until=until)
+    left = kept_places - len(kept)
+    lost = leases.claim_lost(session, owner, free.lost, now=now, until=until, limit=left)
+    kinds = {Kind.GOING: going, Kind.KEPT: [*kept, *lost], Kind.ASKING: asking, Kind.ANY: others}
+    return [(lease, _whose(session, lease, kind)) for kind, some in kinds.items() for lease in some]
+
+
+def _whose(session: Session, lease: Lease, kind: Kind) -> _UnderWay:
+    return _UnderWay(lease.environment, session.get_one(EnvironmentRow, lease.environment).repository_id, kind)

@@ -137,6 +137,8 @@ class Parts:
     visits: Visits = field(default_factory=Visits)
     tended: dict[int, float] = field(default_factory=dict)
     """When the live release was last looked after beside a newer one (the event loop's time), by environment."""
+    lost: set[int] = field(default_factory=set)
+    """Environments of which something live may not run: it is looked after even where they have to wait for a turn."""
     extras: dict[int, frozenset[str]] = field(default_factory=dict)
     """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
 

@@ -79,6 +79,7 @@ async def sweep(parts: Parts) -> None:
     if due:
         now = parts.clock.now()
         await parts.database.run(lambda session: leases.make_due(session, due, now=now))
+        parts.lost.update(due)
         parts.bell.hint()
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from functools import partial
@@ -53,6 +53,8 @@ _FAILING = frozenset(STEPS) - {Act.SWITCH, Act.UNDO}
 _TRIES = 5
 """So often, at least, what may pass is tried again: while this process was away nobody tried."""
 
+_Doing = Callable[[Turn, Act], Awaitable[Step]]
+
 
 @dataclass(slots=True)
 class _State:
@@ -62,20 +64,21 @@ class _State:
     revision: int | None = None
 
 
-async def take_turn(all_parts: Parts, lease: Lease, until: float) -> None:
+async def take_turn(all_parts: Parts, lease: Lease, until: float, acts: Collection[Act] = tuple(Act)) -> None:
     """Work on one leased environment until it rests, waits or is someone else's; then give the lease back.
 
     Args:
         all_parts: ports, store and policy.
         lease: on the environment.
         until: the moment, on the event loop's clock, until which the lease is surely ours.
+        acts: what the turn's place is for; at another act it ends, and the environment stays due.
     """
     hold = Hold(lease, until)
     parts = held(all_parts, hold)
     state = _State(due_at=parts.clock.now())
     heart = asyncio.create_task(_heartbeat(parts, hold), name=f"heartbeat {lease.environment}")
     try:
-        await _acts(parts, hold, state)
+        await _acts(parts, hold, state, acts)
     except StaleLease:
         log.info("environment %d: someone else works on it now", lease.environment)
         return
@@ -98,8 +101,8 @@ async def take_turn(all_parts: Parts, lease: Lease, until: float) -> None:
         parts.bell.hint()
 
 
-async def _acts(parts: Parts, hold: Hold, state: _State) -> None:
-    """Do one act after the other until none is left to do now."""
+async def _acts(parts: Parts, hold: Hold, state: _State, acts: Collection[Act]) -> None:
+    """Do one act after the other until none is left to do now, or one that has its place elsewhere."""
     lease = hold.lease
     while True:
         environment, sealed = await parts.database.read(lambda session: _load(session, lease.environment))
@@ -109,7 +112,12 @@ async def _acts(parts: Parts, hold: Hold, state: _State) -> None:
             state.due_at = None
             return
         turn, problem = _with_secrets(Turn(parts=parts, lease=lease, environment=environment), act, sealed)
-        wait = await _record(turn, act, problem or await _watched(turn, act, hold))
+        if act not in acts:
+            if problem is None:
+                await _watched(turn, act, hold, _leave)
+            state.due_at = await parts.database.read(lambda session: releases.due_at(session, lease.environment))
+            return
+        wait = await _record(turn, act, problem or await _watched(turn, act, hold, _do))
         if wait is not None:
             state.due_at = parts.clock.now() + wait.seconds if wait.seconds != float("inf") else None
             return
@@ -129,9 +137,9 @@ def _with_secrets(turn: Turn, act: Act, sealed: Sequence[Sealed]) -> tuple[Turn,
         return turn, None if act is Act.REMOVE else _again(turn, str(error))
 
 
-async def _watched(turn: Turn, act: Act, hold: Hold) -> Step:
+async def _watched(turn: Turn, act: Act, hold: Hold, do: _Doing) -> Step:
     """Do an act, and end it at once when a newer wish makes it obsolete, or this process was stopped past its lease."""
-    work = asyncio.create_task(_guarded(turn, act, hold), name=f"{act} {turn.environment.id}")
+    work = asyncio.create_task(_guarded(turn, act, hold, do), name=f"{act} {turn.environment.id}")
     watch = asyncio.create_task(_obsolete(turn, act), name=f"watch {turn.environment.id}")
     try:
         await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,12 +154,12 @@ async def _watched(turn: Turn, act: Act, hold: Hold) -> Step:
         await asyncio.gather(work, watch, return_exceptions=True)
 
 
-async def _guarded(turn: Turn, act: Act, hold: Hold) -> Step:
+async def _guarded(turn: Turn, act: Act, hold: Hold, do: _Doing) -> Step:
     """Do an act, and turn its errors into what comes next."""
     try:
         with unless_late(lambda: hold.until):
             async with tended(turn, act, hold):
-                return await _do(turn, act)
+                return await do(turn, act)
     except StaleLease:
         raise
     except (PortError, PoolExhausted) as error:
@@ -162,6 +170,12 @@ async def _guarded(turn: Turn, act: Act, hold: Hold) -> Step:
             return _again(turn, "The disk of Revieee's own data is full. It is tried again when there is room.")
         log.exception("%s: %s failed in a way nobody thought of", turn.environment.name, act)
         return _again(turn, "Something failed inside Revieee; whoever runs it finds it in its log. It is tried again.")
+
+
+async def _leave(turn: Turn, act: Act) -> Step:
+    """Leave an act to a place that is for it: all that is done is that what is live was looked after before it."""
+    log.debug("%s: %s has its place elsewhere", turn.environment.name, act)
+    return None
 
 
 async def _do(turn: Turn, act: Act) -> Step:

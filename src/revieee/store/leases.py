@@ -1,13 +1,13 @@
 """Leases: who works on an environment. A token that is no longer the row's writes nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, CursorResult, Result, Update, case, exists, or_, select, true, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, CursorResult, Result, Update, and_, case, exists, or_, select, true, update
+from sqlalchemy.orm import Session, aliased
 
-from revieee.model.phases import ON_ITS_WAY, Phase
+from revieee.model.phases import ON_ITS_WAY, Phase, Verdict
 from revieee.model.places import dealt
 from revieee.ports import PortError
 from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
@@ -15,6 +15,8 @@ from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 _TICK = "tick"
 _FEW = 4
 """Places; with fewer there is nothing to share."""
+_STAYS = and_(EnvironmentRow.wanted.is_(True), EnvironmentRow.removing_since.is_(None))
+"""Of an environment that is not to go."""
 
 
 class StaleLease(PortError):
@@ -71,19 +73,63 @@ def claim(session: Session, owner: str, places: Places, *, now: float, until: fl
 
 def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
     """Take leases on environments that are due and are to go: places of their own, so that builds hold up no close."""
-    going = or_(EnvironmentRow.wanted.is_(False), EnvironmentRow.removing_since.is_not(None))
-    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=going)]
+    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=~_STAYS)]
     return _take(session, owner, wanted, until=until, limit=limit)
 
 
 def claim_kept(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
-    """Take leases on environments that are due, of which nothing newer is on its way: what is live is to stay so."""
-    of_it = ReleaseRow.environment_id == EnvironmentRow.id
-    live = of_it & (ReleaseRow.phase == Phase.LIVE.value) & (ReleaseRow.inputs == EnvironmentRow.inputs)
-    newer = of_it & ReleaseRow.phase.in_([phase.value for phase in ON_ITS_WAY | {Phase.UNDOING}])
-    kept = exists().where(live) & ~exists().where(newer)
+    """Take leases on environments that are due, of which nothing newer is on its way: what is live is to stay so.
+
+    Just those of which :func:`~revieee.model.lifecycle.next_act` says to keep or to drain: what were taken for another
+    act would be given back, and taken again at once.
+    """
+    newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
+    settled = exists().where(
+        newest.environment_id == EnvironmentRow.id,
+        ~exists().where(later.environment_id == newest.environment_id, later.id > newest.id),
+        newest.incarnation == EnvironmentRow.incarnation,
+        newest.inputs == EnvironmentRow.inputs,
+        newest.trusted == EnvironmentRow.trusted,
+        or_(newest.verdict.is_(None), newest.verdict != Verdict.EXCLUDED.value),
+    )
+    kept = and_(_STAYS, _has(Phase.LIVE), settled, ~_has(*ON_ITS_WAY, Phase.UNDOING))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=kept)]
     return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def claim_lost(
+    session: Session, owner: str, lost: Collection[int], *, now: float, until: float, limit: int
+) -> Sequence[Lease]:
+    """Take leases on those of some environments that are due and have something live, whatever else they wait for.
+
+    Args:
+        session: of the store.
+        owner: this process.
+        lost: ids of environments of which something that should run may not.
+        now: Unix time, seconds.
+        until: when the leases run out unless renewed.
+        limit: the most to take.
+    """
+    if not lost or limit <= 0:
+        return []
+    due = _due(session, now=now, only=and_(_STAYS, _has(Phase.LIVE)))
+    return _take(session, owner, [(id_, token) for id_, token, _ in due if id_ in lost], until=until, limit=limit)
+
+
+def claim_asking(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
+    """Take leases on environments that are due and wait for a place among the environments: to ask again is soon done.
+
+    Whoever is next in that line keeps those behind it waiting, so it asks whatever else its repository has under way.
+    """
+    asking = and_(_STAYS, EnvironmentRow.queued_at.is_not(None), EnvironmentRow.placed.is_(False))
+    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=asking)]
+    return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def _has(*phases: Phase) -> ColumnElement[bool]:
+    """Whether an environment has a release in one of some phases."""
+    of_it = ReleaseRow.environment_id == EnvironmentRow.id
+    return exists().where(of_it, ReleaseRow.phase.in_([phase.value for phase in phases]))
 
 
 def _take(
