@@ -28,7 +28,7 @@ async def keep(turn: Turn) -> Step:
     if live is None or live.stack is None:
         return Wait(seconds=float("inf"))
     placement = turn.placement(live)
-    extras = parts.extras.pop(environment.id, frozenset()) - named(environment)
+    extras, turn.remembered.extras = turn.remembered.extras - named(environment), frozenset()
     if extras:
         await parts.engine.remove(placement, extras)
     pause = await pause_left(turn, environment.crashes)
