@@ -54,6 +54,20 @@ async def test_a_slow_one_turns_healthy_when_its_time_has_come() -> None:
     assert await web(engine) == Observed(key="web-1", state=ServiceState.HEALTHY, endpoint=Endpoint("10.0.0.2", 8080))
 
 
+async def test_what_had_ended_before_a_restart_of_the_engine_was_not_ended_by_it() -> None:
+    clock = Clock()
+    world = stocked(World(now=clock))
+    world.script("app", Behaviour(exits=3, exits_after=5.0))
+    engine = MemoryEngine(world)
+    await web(engine)
+    clock.time += 4
+    world.restart()
+    assert (await web(engine)).state is ServiceState.HEALTHY, "cut off, and started again"
+    clock.time += 5
+    world.restart()
+    assert (await web(engine)).words == "ended with exit code 3"
+
+
 async def test_a_real_server_can_stand_for_a_container() -> None:
     world = stocked(World())
     world.script("app", Behaviour(endpoint=("127.0.0.1", 4321)))

@@ -181,3 +181,11 @@ def test_live_means_that_a_release_answers(one: Environment) -> None:
 def test_a_closed_one_is_never_told_to_be_on_its_way(one: Environment, phase: Phase) -> None:
     closed = replace(one, wanted=False, facts=facts(open=False), releases=(release(phase),))
     assert told(closed).state in {State.REMOVING, State.GONE}
+
+
+def test_that_what_was_live_ended_is_told_beside_why_the_newest_commit_failed() -> None:
+    failed = replace(FAILED, reason="The Dockerfile failed.")
+    assert view(failed, waiting_for="What was live ended, too.").reason == (
+        "The Dockerfile failed.\nWhat was live ended, too."
+    )
+    assert view(OLD, failed, waiting_for="It does not run.").reason == "The Dockerfile failed."

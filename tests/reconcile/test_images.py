@@ -9,6 +9,7 @@ from revieee.model.image import Image
 from revieee.model.phases import Verdict
 from revieee.model.resolve import ResolvedHook, ResolvedStack
 from revieee.model.route import RouteState
+from revieee.model.telling import view_of
 from revieee.ports import Announce, NotPulled, Observed, Placement
 from revieee.store import images, leases
 from support.reconciling import COMPOSE, HOST, Plane, commit, facts
@@ -143,6 +144,10 @@ async def test_a_live_release_whose_image_is_gone_while_a_newer_one_failed_is_li
     assert environment.live is None
     assert control.router.routes[HOST].state is RouteState.FAILED
     assert await control.keys() == set()
+    assert control.world.read("SELECT 1 FROM things WHERE kind = 'image' AND environment = 1") == [], "nor its images"
+    told = view_of(environment, instance=control.parts.instance, base_url="http://localhost").reason
+    assert "privileged" in told
+    assert f"What was live until now ended, too: The image of service web ({web.image.reference})" in told
     control.source.commits.pop(commit(3), None)
     mended = await control.settle(facts(3, minute=2))
     assert mended.live is not None

@@ -1,16 +1,20 @@
 """What is live is healed, whatever becomes of the newer release that is on its way."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from revieee.engines.memory import Behaviour
+from revieee.engines.memory import Behaviour, MemoryEngine
+from revieee.engines.memory.world import Fault
 from revieee.model.facts import RepositoryFacts
+from revieee.model.phases import Phase
 from revieee.model.policy import Policy
-from revieee.ports import RetryLater
+from revieee.model.resolve import ResolvedStack
+from revieee.model.route import RouteState
+from revieee.ports import Observed, Placement, RetryLater
 from revieee.reconcile import loop
 from revieee.reconcile.parts import Parts
 from support.outside import Outside, Process, commit, files, pull_request
@@ -186,6 +190,123 @@ def test_starts_that_take_long_keep_nobody_else_s_live_service_from_being_healed
         process.bell.hint()
         await asyncio.sleep(SOON)
         assert await goes_and_comes_back(around, web)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+@pytest.mark.parametrize("build", [600.0, 0.5], ids=["beside it", "before it"])
+def test_what_nobody_thought_of_ends_neither_the_looks_nor_what_is_newer(
+    tmp_path: Path, build: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    apply, failures = MemoryEngine.apply, 0
+
+    async def fails(
+        self: MemoryEngine, placement: Placement, stack: ResolvedStack, *, only: Collection[str] | None = None
+    ) -> Mapping[str, Observed]:
+        nonlocal failures
+        if failures == 0 and placement.release == commit(1):
+            failures += 1
+            raise ValueError("an answer nobody thought of")
+        return await apply(self, placement, stack, only=only)
+
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        [web] = there(around, "web")
+        await asyncio.sleep(SOON)
+        around.builder.seconds = build
+        monkeypatch.setattr(MemoryEngine, "apply", fails)
+        around.source.commits[commit(2)] = files(2)
+        around.hear(pull_request(head=2, after=1))
+        process.bell.hint()
+        await asyncio.sleep(SOON)
+        assert failures == 1
+        assert "what is live could not be looked after" in caplog.text
+        if build > SOON:
+            assert await goes_and_comes_back(around, web)
+        else:
+            assert around.everything()[1].live.commit == commit(2)  # type: ignore[union-attr] # one is live
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+async def what_failed_does_not_go(around: Outside) -> None:
+    around.source.commits[commit(2)] = files(2, deploy="bad")
+    around.world.fail("remove", Fault(words="device or resource busy"), times=100_000)
+
+
+async def the_router_is_away_from_a_switch(around: Outside) -> None:
+    around.source.commits[commit(2)] = files(2)
+    around.router.down = True
+
+
+async def the_router_is_away_from_a_replacement(around: Outside) -> None:
+    around.source.commits[commit(2)] = files(2, db="17")
+    around.router.down = True
+
+
+@pytest.mark.parametrize(
+    ("phase", "trouble"),
+    [
+        (Phase.UNDOING, what_failed_does_not_go),
+        (Phase.SWITCHING, the_router_is_away_from_a_switch),
+        (Phase.REPLACING, the_router_is_away_from_a_replacement),
+    ],
+)
+def test_an_act_that_cannot_go_on_keeps_nothing_of_what_is_live_from_being_healed(
+    tmp_path: Path, phase: Phase, trouble: Callable[[Outside], Awaitable[None]]
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        [web], [db] = there(around, "web"), there(around, "db")
+        await trouble(around)
+        around.hear(pull_request(head=2, after=1))
+        process.bell.hint()
+        await asyncio.sleep(2 * SOON)
+        following = around.everything()[1].next
+        assert following is not None
+        assert following.phase is phase
+        assert await goes_and_comes_back(around, web)
+        assert await goes_and_comes_back(around, db)
+        around.router.down = False
+        around.world.mend()
+        await asyncio.sleep(600)
+        assert around.everything()[1].next is None
+        assert len(there(around, "db")) == 1
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_a_failed_release_leaves_keeps_nothing_that_it_replaced_from_being_put_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = MemoryEngine.remove
+
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        [web], [db] = there(around, "web"), there(around, "db")
+
+        async def stays(
+            self: MemoryEngine, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None
+        ) -> None:
+            if keys and any(key.startswith("web-") for key in keys):
+                raise RetryLater("device or resource busy")
+            await remove(self, placement, keys, grace=grace)
+
+        monkeypatch.setattr(MemoryEngine, "remove", stays)
+        around.source.commits[commit(2)] = files(2, db="sick")
+        around.hear(pull_request(head=2, after=1))
+        process.bell.hint()
+        await asyncio.sleep(2 * SOON)
+        assert around.everything()[1].waiting_for == "device or resource busy"
+        assert {web, db} <= {*there(around, "web"), *there(around, "db")}
+        assert len(there(around, "db")) == 1
+        assert around.router.routes["shop-pr-1.localhost"].state is RouteState.UP
         await process.stop()
 
     on_stage(tmp_path, main)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from revieee.reconcile.tick import tick
-from revieee.store import wishes
+from revieee.store import leases, wishes
 from support.reconciling import REPOSITORY, Plane, facts
 
 
@@ -45,3 +45,16 @@ async def test_what_builds_under_way_have_stays(control: Plane, tmp_path: Path) 
     assert ours.startswith(f"{newest.id}.")
     control.builder.gate.set()
     await settling
+
+
+async def test_nothing_is_remembered_of_what_another_process_removed(control: Plane) -> None:
+    await control.settle(facts(1))
+    control.parts.remembered[1].extras = frozenset({"web-1"})
+    await tick(control.parts)
+    assert 1 in control.parts.remembered
+    await control.settle(facts(1, minute=1, open=False))
+    other = "another process"
+    control.database.run_here(lambda session: leases.free_of(session, control.parts.owner))
+    control.database.run_here(lambda session: leases.claim_tick(session, other, now=0, until=float("inf")))
+    await tick(control.parts)
+    assert control.parts.remembered == {}

@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 
+from revieee.model.crashes import Crashes
 from revieee.model.environment import Environment
 from revieee.model.phases import Outcome, Phase, Verdict
+from revieee.model.policy import Pace
 from revieee.model.route import Endpoint
 from revieee.store import environments, leases, logs, releases
 from revieee.store.database import Database
@@ -83,6 +85,18 @@ def test_a_new_live_release_lets_the_old_one_drain(database: Database, held: Lea
     assert [(old.id, old.phase_since, old.verdict) for old in one.draining] == [(first, NOW + 20, Verdict.REPLACED)]
     move(database, held, first, Outcome.DONE)
     assert [old.id for old in load(database, held).releases] == [second]
+
+
+def test_a_crash_of_what_is_live_no_more_is_not_one_of_what_took_its_place(database: Database, held: Lease) -> None:
+    pace = Pace()
+    first = database.run_here(lambda session: go_live(session, held))
+    crashes = database.run_here(lambda session: releases.crashed(session, held, first, pace, now=NOW))
+    assert load(database, held).crashes == crashes == Crashes(1, NOW)
+    second = database.run_here(lambda session: go_live(session, held))
+    assert database.run_here(lambda session: releases.crashed(session, held, first, pace, now=NOW + 1)) == Crashes()
+    assert load(database, held).crashes == Crashes()
+    crashes = database.run_here(lambda session: releases.crashed(session, held, second, pace, now=NOW + 2))
+    assert load(database, held).crashes == crashes == Crashes(1, NOW + 2)
 
 
 def test_a_failure_is_told_with_its_reason_and_the_end_of_its_log(database: Database, held: Lease) -> None:

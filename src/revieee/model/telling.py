@@ -115,8 +115,9 @@ def _failed(environment: Environment) -> _Told | None:
     if failed is None:
         return None
     headline = f"This commit failed; {live.commit[:7]} stays live." if live else "This commit failed."
+    reason = failed.reason if live else f"{failed.reason}\n{environment.waiting_for}".strip()
     mend = "Push a commit that mends it, or run `revieee deploy` to try it again."
-    return _Told(State.FAILED, headline, failed.reason, mend)
+    return _Told(State.FAILED, headline, reason, mend)
 
 
 def _on_its_way(environment: Environment) -> _Told | None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from revieee.model.phases import Outcome
 from revieee.model.policy import Policy
 from revieee.model.secrets import Secrets
 from revieee.ports import Builder, Clock, Engine, Observed, Placement, Router, Source
+from revieee.reconcile.remembered import Remembered
 from revieee.store.database import Database
 from revieee.store.leases import Lease
 from revieee.store.releases import Ending
@@ -135,12 +137,10 @@ class Parts:
     queued: set[tuple[int, str]] = field(default_factory=set)
     """Who waits for a build's turn, by environment and service, or for the forge: no place of others is held so."""
     visits: Visits = field(default_factory=Visits)
-    tended: dict[int, float] = field(default_factory=dict)
-    """When the live release was last looked after beside a newer one (the event loop's time), by environment."""
     lost: set[int] = field(default_factory=set)
     """Environments of which something live may not run: it is looked after even where they have to wait for a turn."""
-    extras: dict[int, frozenset[str]] = field(default_factory=dict)
-    """Keys the tick found on the engine that no release names, by environment: its next turn looks and removes."""
+    remembered: defaultdict[int, Remembered] = field(default_factory=lambda: defaultdict(Remembered))
+    """What this process knows of environments beside their rows, by id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +170,11 @@ class Turn:
     async def write(self, work: Callable[[Session], Result]) -> Result:
         """Run a short transaction; a lost lease makes it write nothing (StaleLease)."""
         return await self.parts.database.run(work)
+
+    @property
+    def remembered(self) -> Remembered:
+        """What this process knows of the environment beside its row."""
+        return self.parts.remembered[self.environment.id]
 
     @property
     def now(self) -> float:

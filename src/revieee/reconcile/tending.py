@@ -7,7 +7,8 @@ healed.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from revieee.model.crashes import Crashes
 from revieee.model.lifecycle import Act
@@ -21,13 +22,22 @@ from revieee.store.leases import StaleLease
 
 log = logging.getLogger(__name__)
 
-TENDED = frozenset({Act.BEGIN, Act.FETCH, Act.BUILD, Act.PREPARE, Act.START, Act.DRAIN})
-"""Acts that leave the live release as it is. The others stop some of it, put it back, or look after it themselves."""
+_Mend = Callable[[Crashes], Awaitable[Crashes]]
+
+TENDED = frozenset(Act) - {Act.SUPERSEDE, Act.REMOVE, Act.KEEP, Act.REST}
+"""Acts on what is newer. The others write a word, take everything away, or look after the live release themselves."""
+
+_BRIEF = frozenset({Act.REPLACE, Act.SWITCH, Act.UNDO})
+"""Acts that are over in moments unless they fail: before a first try nobody looks."""
 
 
 @contextlib.asynccontextmanager
 async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
-    """Heal the live release before an act and, now and then, beside it; what is begun is finished when the act is.
+    """Heal the live release before an act and, now and then, beside it.
+
+    A mend under way when the act is done is finished first: the next act may stop what it starts. Where the act ends
+    with an error or is obsolete the mend is cut off: what follows is a wait, or an act that stops nothing of the live
+    release but with everything else.
 
     Raises:
         StaleLease: the lease is someone else's.
@@ -36,35 +46,47 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
     if live is None or live.stack is None or act not in TENDED:
         yield
         return
-    alone, crashes = asyncio.Lock(), turn.environment.crashes
-    tended_at, now = turn.parts.tended, asyncio.get_running_loop().time()
-    if now - tended_at.get(turn.environment.id, float("-inf")) >= turn.parts.policy.pace.tick:
-        tended_at[turn.environment.id] = now
-        crashes = await _mend(turn, live.stack, crashes)
-    beside = asyncio.create_task(_beside(turn, live.stack, crashes, hold, alone), name=f"tend {turn.environment.id}")
+    alone, crashes, keys = asyncio.Lock(), turn.environment.crashes, _left_alone(turn, live.stack)
+    if _is_time(turn, act):
+        # What the act will stop may run until then: it fails to, again and again.
+        crashes = await _mend(turn, live.stack, live.stack.keys if act is Act.REPLACE else keys, crashes)
+    mend = partial(_mend, turn, live.stack, keys)
+    beside = asyncio.create_task(_beside(turn, mend, crashes, hold, alone), name=f"tend {turn.environment.id}")
     try:
         yield
-        async with alone:  # the next act may stop what this one starts
+        async with alone:
             beside.cancel()
     finally:
         beside.cancel()
         await asyncio.gather(beside, return_exceptions=True)
 
 
-async def _beside(turn: Turn, stack: ResolvedStack, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
+def _is_time(turn: Turn, act: Act) -> bool:
+    """Whether to look before the act: not at once after another look. The tick that wakes a turn may be a bit early."""
+    if act in _BRIEF and not turn.environment.attempts:
+        return False
+    since = asyncio.get_running_loop().time() - turn.remembered.tended_at
+    return since >= turn.parts.policy.pace.tick / 2
+
+
+async def _beside(turn: Turn, mend: _Mend, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
     """Mend until cancelled."""
     with unless_late(lambda: hold.until):
         while True:
             await asyncio.sleep(turn.parts.policy.pace.tick)
             async with alone:
-                crashes = await _mend(turn, stack, crashes)
-                turn.parts.tended[turn.environment.id] = asyncio.get_running_loop().time()
+                crashes = await mend(crashes)
 
 
-async def _mend(turn: Turn, stack: ResolvedStack, crashes: Crashes) -> Crashes:
-    """Make again what is missing, and start what ended when its pause is over; gives the crashes that count by now."""
+async def _mend(turn: Turn, stack: ResolvedStack, keys: frozenset[str], crashes: Crashes) -> Crashes:
+    """Make again what is missing, and start what ended when its pause is over; gives the crashes that count by now.
+
+    Raises:
+        StaleLease: the lease is someone else's. Of nothing else the newer release is to hear.
+    """
     engine, environment = turn.parts.engine, turn.environment
-    placement, keys = turn.placement(environment.live), _left_alone(turn, stack)
+    placement = turn.placement(environment.live)
+    turn.remembered.tended_at = asyncio.get_running_loop().time()
     try:
         if not keys or await pause_left(turn, crashes):
             return crashes
@@ -79,6 +101,8 @@ async def _mend(turn: Turn, stack: ResolvedStack, crashes: Crashes) -> Crashes:
     except PortError as error:
         level = logging.INFO if isinstance(error, Refused) else logging.WARNING
         log.log(level, "%s: what is live could not be looked after: %s", environment.name, error)
+    except Exception:
+        log.exception("%s: what is live could not be looked after", environment.name)
     return crashes
 
 

@@ -33,7 +33,7 @@ async def tick(parts: Parts) -> None:
     problems: list[PortError] = []
     mine = await _is_ours(parts)
     alone = (sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
-    for look in (compare_routes, *(alone if mine else ())):
+    for look in (compare_routes, forget_the_gone, *(alone if mine else ())):
         try:
             await look(parts)
         except PortError as error:
@@ -60,6 +60,13 @@ async def compare_routes(parts: Parts) -> None:
     await parts.router.push_all(await parts.database.read(routes.everything))
 
 
+async def forget_the_gone(parts: Parts) -> None:
+    """Remember nothing of environments of which nothing is there any more, whichever process removed them."""
+    there = await parts.database.read(environments.expectations)
+    for id_ in parts.remembered.keys() - there.keys():
+        del parts.remembered[id_]
+
+
 async def sweep(parts: Parts) -> None:
     """Find what the engine has and no row names, and what a row names and the engine has not.
 
@@ -73,7 +80,7 @@ async def sweep(parts: Parts) -> None:
         if keys and not keys <= presence.running | _completed(keys, presence):
             due.append(id_)
         elif keys and presence.keys - keys:
-            parts.extras[id_] = presence.keys - keys
+            parts.remembered[id_].extras = presence.keys - keys
             due.append(id_)
     await _strangers(parts, there, expected)
     if due:

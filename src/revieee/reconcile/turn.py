@@ -18,6 +18,7 @@ from revieee.model.phases import Outcome, Verdict
 from revieee.ports import Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
 from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
+from revieee.reconcile.retrying import note_failure, too_early
 from revieee.reconcile.room import waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
 from revieee.reconcile.tending import tended
@@ -181,8 +182,8 @@ async def _leave(turn: Turn, act: Act) -> Step:
 async def _do(turn: Turn, act: Act) -> Step:
     if act is Act.SUPERSEDE:
         return _superseded(outdone=True)
-    if full := waits(turn, act):
-        return full
+    if pause := waits(turn, act) or too_early(turn, act):
+        return pause
     if act in ACTS:
         return await ACTS[act](turn)
     release = turn.environment.next
@@ -236,6 +237,8 @@ async def _record(turn: Turn, act: Act, step: Step) -> Wait | None:
         if step.words or step.failed:
             words, failed = turn.masked(step.words), step.failed
             await turn.write(lambda session: releases.wait(session, turn.lease, words, failed=failed))
+        if step.failed:
+            note_failure(turn, act, step)
         return step
     if isinstance(step, Done):
         release = turn.environment.next

@@ -180,10 +180,16 @@ def wait(session: Session, lease: Lease, words: str, *, failed: bool = False) ->
         _touch(environment)
 
 
-def crashed(session: Session, lease: Lease, pace: Pace, *, now: float) -> Crashes:
-    """Count that something of the live release ended; gives how often in a row it did."""
+def crashed(session: Session, lease: Lease, live_id: int, pace: Pace, *, now: float) -> Crashes:
+    """Count that something of the live release ended; gives how often in a row it did.
+
+    A newer one that went live meanwhile begins with no crashes.
+    """
     environment = guard(session, lease)
-    crashes = crashes_of(environment).another(pace, now=now)
+    crashes = crashes_of(environment)
+    if session.get_one(ReleaseRow, live_id).phase != Phase.LIVE.value:
+        return crashes
+    crashes = crashes.another(pace, now=now)
     environment.crashes, environment.crashed_at = crashes.count, crashes.last
     return crashes
 

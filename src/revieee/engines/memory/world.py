@@ -152,8 +152,16 @@ class World:
         self.note("die", "", environment, key)
 
     def restart(self) -> None:
-        """End everything that runs, as a restart of the engine does: nothing is wrong with it."""
+        """End everything that runs, as a restart of the engine does: nothing is wrong with it.
+
+        What had ended before that, and nobody looked since, ended by itself.
+        """
         self.started = self.now()
+        for row in self.read("SELECT * FROM containers WHERE status = 'running'"):
+            usual = self.behaviour(row["script"])
+            if usual is not None and usual.exits is not None and self.now() - row["started"] >= usual.exits_after:
+                query = "UPDATE containers SET status = 'exited', exit_code = ? WHERE name = ?"
+                self.write(query, usual.exits, row["name"])
         self.write("UPDATE containers SET status = 'exited', stopped = 1 WHERE status = 'running'")
 
     def lose(self, environment: int, key: str) -> None:

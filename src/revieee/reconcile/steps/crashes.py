@@ -22,8 +22,10 @@ async def pause_left(turn: Turn, crashes: Crashes) -> float:
 
 
 async def another(turn: Turn, words: str) -> Crashes:
-    """Count one more, of which ``words`` tell; gives all that count."""
-    pace, now = turn.parts.policy.pace, turn.now
-    crashes = await turn.write(lambda session: releases.crashed(session, turn.lease, pace, now=now))
+    """Count one more of the live release, of which ``words`` tell; gives all that count."""
+    pace, now, live = turn.parts.policy.pace, turn.now, turn.environment.live
+    if live is None:
+        return turn.environment.crashes
+    crashes = await turn.write(lambda session: releases.crashed(session, turn.lease, live.id, pace, now=now))
     log.warning("%s: crash %d: %s", turn.environment.name, crashes.count, turn.masked(words))
     return crashes

@@ -17,7 +17,7 @@ LOG_LINES = 50
 _LOG_BYTES = 20_000
 _READ_BYTES = 256 * 1024
 
-_GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
+GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
 
 
 async def until_healthy(
@@ -38,13 +38,13 @@ async def until_healthy(
     placement, pause, patience = turn.placement(release), FIRST_LOOK, Patience(turn.parts.clock, seconds)
     while True:
         seen = await turn.parts.engine.apply(placement, stack, only=only)
-        if all(one.state in _GOOD for one in seen.values()):
+        if all(one.state in GOOD for one in seen.values()):
             return seen, None
         failed = [one for one in seen.values() if one.state is ServiceState.FAILED]
         if failed:
             return seen, await _ending(turn, release, stack, failed, "does not run")
         if patience.over:
-            late = [one for one in seen.values() if one.state not in _GOOD]
+            late = [one for one in seen.values() if one.state not in GOOD]
             blamed = [one for one in late if one.state is not ServiceState.WAITING] or late
             return seen, await _ending(turn, release, stack, blamed, "was not healthy in time")
         await patience.sleep(pause)

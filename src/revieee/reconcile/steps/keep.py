@@ -1,6 +1,10 @@
 """Keep: nothing is to change; see that what should run runs, and that nothing else does."""
 
+import asyncio
 import logging
+from collections.abc import Collection
+
+from sqlalchemy.orm import Session
 
 from revieee.model.environment import Release
 from revieee.model.phases import Outcome, Verdict
@@ -10,15 +14,20 @@ from revieee.model.route import RouteState
 from revieee.ports import ImageGone, Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
 from revieee.reconcile.steps.crashes import another, pause_left
+from revieee.reconcile.steps.healthy import GOOD
 from revieee.reconcile.steps.routing import set_routes, show
-from revieee.reconcile.steps.stack import named
+from revieee.reconcile.steps.stack import named, used_images
 from revieee.store import releases, wishes
 from revieee.store.releases import Ending
 
 log = logging.getLogger(__name__)
 
-_GOOD = frozenset({ServiceState.HEALTHY, ServiceState.COMPLETED})
-_IS = {ServiceState.FAILED: "does not run", ServiceState.UNHEALTHY: "is not healthy"}
+_IS = {
+    ServiceState.FAILED: "does not run",
+    ServiceState.UNHEALTHY: "is not healthy",
+    ServiceState.STARTING: "does not get healthy",
+    ServiceState.WAITING: "does not run",
+}
 
 
 async def keep(turn: Turn) -> Step:
@@ -28,7 +37,7 @@ async def keep(turn: Turn) -> Step:
     if live is None or live.stack is None:
         return Wait(seconds=float("inf"))
     placement = turn.placement(live)
-    extras = parts.extras.pop(environment.id, frozenset()) - named(environment)
+    extras, turn.remembered.extras = turn.remembered.extras - named(environment), frozenset()
     if extras:
         await parts.engine.remove(placement, extras)
     pause = await pause_left(turn, environment.crashes)
@@ -44,8 +53,9 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
         seen = await parts.engine.apply(placement, stack)
     except Refused as error:
         return await _refused(turn, live, error)
-    bad = [one for one in seen.values() if one.state not in _GOOD]
+    bad = [one for one in seen.values() if one.state not in GOOD]
     if not bad:
+        turn.remembered.starting.end()
         await set_routes(turn, live)
         return await _well(turn)
     failed = [one.key for one in bad if one.state is ServiceState.FAILED]
@@ -55,12 +65,26 @@ async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:
         if one.state in _IS
     )
     if failed:
+        turn.remembered.starting.end()
         await parts.engine.stop(placement, stack, failed)  # stopped by us, the next apply starts it again as it was
         return await _crashed(turn, words)
-    starting = any(one.state in {ServiceState.STARTING, ServiceState.WAITING} for one in bad)
-    if starting or not environment.attempts:  # what is not healthy may be about to be: told at the second look
+    starting = _starting({one.state for one in bad})
+    late = starting and _late(turn, stack)
+    if not late and (starting or not environment.attempts):  # it may be about to be healthy: told at the second look
         return Wait(seconds=1.0, failed=not starting)
     return Wait(seconds=parts.policy.pace.tick, words=words, failed=True)
+
+
+def _starting(states: Collection[ServiceState]) -> bool:
+    """Whether time alone may make it well: what waits for something that is not healthy tells no more than that."""
+    waits = ServiceState.WAITING in states and ServiceState.UNHEALTHY not in states
+    return waits or ServiceState.STARTING in states
+
+
+def _late(turn: Turn, stack: ResolvedStack) -> bool:
+    """Whether it has been starting for longer than a start may take."""
+    now, gap = asyncio.get_running_loop().time(), 2 * turn.parts.policy.pace.tick
+    return turn.remembered.starting.lasts(now, gap=gap) >= stack.start_timeout
 
 
 async def _refused(turn: Turn, live: Release, error: Refused) -> Step:
@@ -75,14 +99,20 @@ async def _refused(turn: Turn, live: Release, error: Refused) -> Step:
 
 async def _give_up(turn: Turn, live: Release, error: ImageGone) -> Step:
     """End a live release of which an image is gone for good: the one that would have it again failed already."""
+    environment, engine, placement = turn.environment, turn.parts.engine, turn.placement(live)
     await show(turn, RouteState.FAILED)
-    keys = live.keys - named(turn.environment, without=live)
+    keys = live.keys - named(environment, without=live)
     if keys:
-        await turn.parts.engine.remove(turn.placement(live), keys)
-    ending = Ending(verdict=Verdict.FAILED, reason=str(error))
-    await turn.write(
-        lambda session: releases.move(session, turn.lease, live.id, Outcome.FAILED, now=turn.now, ending=ending)
-    )
+        await engine.remove(placement, keys)
+    await engine.remove_images(placement, used_images(environment, without=live))
+
+    def work(session: Session) -> None:
+        ending = Ending(verdict=Verdict.FAILED, reason=str(error))
+        releases.move(session, turn.lease, live.id, Outcome.FAILED, now=turn.now, ending=ending)
+        # Told beside why the newest one failed, until something else is wanted.
+        releases.wait(session, turn.lease, f"What was live until now ended, too: {error}")
+
+    await turn.write(work)
     log.warning("%s: what was live is not any more: %s", turn.environment.name, error)
     return None
 

@@ -7,12 +7,10 @@ from revieee.ports import ServiceState
 from revieee.reconcile.output import Output
 from revieee.reconcile.parts import Done, Step, Turn
 from revieee.reconcile.patience import Patience
-from revieee.reconcile.steps.healthy import LAST_LOOK, tail, until_healthy
+from revieee.reconcile.steps.healthy import FIRST_LOOK, LAST_LOOK, tail, until_healthy
 from revieee.reconcile.steps.stack import settled
 from revieee.store import releases
 from revieee.store.releases import Ending
-
-FIRST_LOOK = 0.05
 
 
 async def prepare(turn: Turn, release: Release) -> Step:

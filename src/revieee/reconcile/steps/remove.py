@@ -46,8 +46,6 @@ async def remove(turn: Turn) -> Step:
         await parts.engine.forget_image(image)
         await turn.write(partial(images.forgotten, environment_id=environment.id, image_id=image))
     await turn.write(lambda session: _write(session, turn))
-    parts.extras.pop(environment.id, None)
-    parts.tended.pop(environment.id, None)
     log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)
     return None
 

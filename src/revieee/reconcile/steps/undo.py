@@ -4,14 +4,16 @@ import logging
 
 from revieee.model.environment import Release
 from revieee.model.phases import Outcome, Verdict
+from revieee.model.resolve import ResolvedStack
 from revieee.model.route import RouteState
-from revieee.ports import Presence, Refused
+from revieee.ports import PortError, Presence, Refused
 from revieee.reconcile.parts import Done, Step, Turn
 from revieee.reconcile.steps.healthy import until_healthy
 from revieee.reconcile.steps.replace import clashing
 from revieee.reconcile.steps.routing import set_routes, show
 from revieee.reconcile.steps.stack import named, used_images
 from revieee.store import releases
+from revieee.store.leases import StaleLease
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +26,45 @@ async def undo(turn: Turn, release: Release) -> Step:
     environment, engine = turn.environment, turn.parts.engine
     await _note_create_hook(turn, release)
     keys = (release.keys | release.hook_names) - named(environment, without=release)
-    if keys:
-        await engine.remove(turn.placement(release), keys, grace=GRACE)
     live = environment.live
     if live is not None and live.stack is not None:
-        if release.stack is not None:
-            # A draining release may name them, too; they must not write what the live one writes.
-            kept_back = clashing(release.stack, live.stack) - keys
-            await engine.stop(turn.placement(release), release.stack, kept_back)
+        stuck = await _clear(turn, release, live.stack, keys)
         await _put_back(turn, live, release)
         await set_routes(turn, live)
-    elif release.verdict is Verdict.FAILED:
-        await show(turn, RouteState.FAILED)
+        if stuck is not None:
+            raise stuck
+    else:
+        await _remove(turn, release, keys)
+        if release.verdict is Verdict.FAILED:
+            await show(turn, RouteState.FAILED)
     await engine.remove_images(turn.placement(release), used_images(environment, without=release))
     return Done(outcome=Outcome.DONE)
+
+
+async def _clear(turn: Turn, release: Release, live: ResolvedStack, keys: frozenset[str]) -> PortError | None:
+    """Remove what only this release names; gives why some of it stays, which keeps the live one from nothing.
+
+    Raises:
+        PortError: what may write the volumes of the live one does not go, so that cannot be put back.
+    """
+    writers = clashing(release.stack, live) if release.stack else frozenset()
+    first = keys & (writers | release.hook_names)
+    await _remove(turn, release, first)
+    if release.stack is not None:
+        # A draining release may name them, too; they must not write what the live one writes.
+        await turn.parts.engine.stop(turn.placement(release), release.stack, writers - keys)
+    try:
+        await _remove(turn, release, keys - first)
+    except StaleLease:
+        raise
+    except PortError as error:
+        return error
+    return None
+
+
+async def _remove(turn: Turn, release: Release, keys: frozenset[str]) -> None:
+    if keys:
+        await turn.parts.engine.remove(turn.placement(release), keys, grace=GRACE)
 
 
 async def _put_back(turn: Turn, live: Release, release: Release) -> None:
