@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from revieee.ports import Placement, PortError, Presence, RetryLater
 from revieee.reconcile.idle import note_visits, put_away
 from revieee.reconcile.parts import CHECKOUTS, Parts
+from revieee.reconcile.setback import notice
 from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ KEEP_GONE_ROUTES = 86_400.0
 async def tick(parts: Parts) -> None:
     """Compare routes and engine with the rows; what differs becomes due, what has no row is removed.
 
-    Of several processes each looks at the routes, since it may be the last; one at a time does the rest.
+    Of several processes each looks at the clock and at the routes, since it may be the last; one at a time does the
+    rest.
 
     Raises:
         PortError: a part does not answer; the others were looked at all the same.
@@ -33,7 +35,7 @@ async def tick(parts: Parts) -> None:
     problems: list[PortError] = []
     mine = await _is_ours(parts)
     alone = (sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
-    for look in (compare_routes, *(alone if mine else ())):
+    for look in (notice, compare_routes, *(alone if mine else ())):
         try:
             await look(parts)
         except PortError as error:
