@@ -1,12 +1,14 @@
 """Disks that fill up are cleaned in time; while one is nearly full nothing new is begun, and what runs goes on."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session
 
+from revieee.engines.memory import MemoryEngine
 from revieee.model.environment import Environment
 from revieee.model.facts import PullRequestFacts
 from revieee.model.policy import DiskPolicy, Policy
@@ -147,6 +149,32 @@ async def test_an_environment_that_wrote_too_much_is_put_away_with_the_reason_an
     assert await control.keys() == set()
     control.world.usage.clear()
     assert (await control.settle(facts(2, minute=1))).live is not None
+
+
+async def test_what_no_row_names_keeps_no_other_within_its_bound(control: Plane) -> None:
+    environment = await control.settle(facts(1))
+    control.world.usage = {4711: 20 * GIB, environment.id: 20 * GIB}
+    await look(control, free=50)
+    assert await state(control) is State.NONE
+
+
+async def test_a_reopened_one_is_not_put_away_for_what_its_former_one_wrote(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = await control.settle(facts(1))
+    control.world.usage[environment.id] = 20 * GIB
+    usage = control.parts.engine.usage
+
+    async def slow(_: object, instance: str) -> Mapping[int, int]:
+        walked = await usage(instance)
+        monkeypatch.undo()
+        await control.settle(facts(1, minute=1, open=False))
+        await control.settle(facts(1, minute=2))
+        return walked
+
+    monkeypatch.setattr(MemoryEngine, "usage", slow)
+    await look(control, free=50)
+    assert await state(control) is State.LIVE
 
 
 async def test_when_the_disk_is_nearly_full_it_is_looked_for_sooner(control: Plane) -> None:

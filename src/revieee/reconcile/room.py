@@ -11,7 +11,7 @@ from revieee.model.lifecycle import Act
 from revieee.model.policy import DiskPolicy
 from revieee.ports import Engine, Finding, PortError, Severity
 from revieee.reconcile.parts import Parts, Turn, Wait
-from revieee.store import logs, wishes
+from revieee.store import environments, logs, wishes
 
 log = logging.getLogger(__name__)
 
@@ -131,18 +131,21 @@ def _gib(size: float) -> str:
 
 
 async def _bound(parts: Parts) -> None:
-    """Put away every environment that has written more than it may."""
+    """Put away every environment that has written more than it may; none that was reopened during the walk."""
     most, now = parts.policy.disk.environment, parts.clock.now()
     if not most:
         return
+    walked = await parts.database.read(environments.incarnations)
     for id_, size in (await parts.engine.usage(parts.instance)).items():
-        if size <= most:
+        incarnation = walked.get(id_)
+        if size <= most or incarnation is None:  # what has no row is the sweep's
             continue
         reason = (
             f"Its containers and volumes wrote {_gib(size)} GiB, and {_gib(most)} GiB are allowed. "
             "A new push, or `revieee deploy`, brings it back, with empty volumes."
         )
-        work = partial(wishes.put_away, environment_id=id_, reason=reason, idle_since=_ANYTIME, now=now)
+        put_away = partial(wishes.put_away, environment_id=id_, reason=reason, incarnation=incarnation)
+        work = partial(put_away, idle_since=_ANYTIME, now=now)
         if await parts.database.run(work):
             log.warning("environment %d is put away: it wrote %d bytes", id_, size)
             parts.bell.hint(id_)

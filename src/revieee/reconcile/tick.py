@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -63,40 +63,42 @@ async def compare_routes(parts: Parts) -> None:
 
 
 async def sweep(parts: Parts) -> None:
-    """Find what the engine has and no row names, and what a row names and the engine has not.
+    """Find what a row names and the engine has not, and what the engine has and no row names.
 
     The rows are read after the engine, so what was begun meanwhile is in them.
+
+    Raises:
+        PortError: store or engine do not answer.
     """
     there = await parts.engine.observe_all(parts.instance)
     expected = await parts.database.read(environments.expectations)
     due: list[int] = []
     for id_, (_, keys) in expected.items():
         presence = there.get(id_, Presence())
-        if keys and not keys <= presence.running | _completed(keys, presence):
+        if keys and not keys <= presence.running | presence.completed:  # of those, a look tells whether they may be so
             due.append(id_)
         elif keys and presence.keys - keys:
             parts.extras[id_] = presence.keys - keys
             due.append(id_)
-    await _strangers(parts, there, expected)
     if due:
         now = parts.clock.now()
         await parts.database.run(lambda session: leases.make_due(session, due, now=now))
         parts.bell.hint()
+    strange = [id_ for id_, presence in there.items() if id_ not in expected and not presence.absent]
+    if strange:
+        await _strangers(parts, strange)
 
 
-def _completed(keys: frozenset[str], presence: Presence) -> frozenset[str]:
-    """Tasks that exist and do not run may have completed; only a look at them tells."""
-    return keys & presence.completed
+async def _strangers(parts: Parts, strange: Sequence[int]) -> None:
+    """Remove what carries our label and should not be there, as far as it is still there at a second look.
 
-
-async def _strangers(parts: Parts, there: Mapping[int, Presence], expected: Mapping[int, object]) -> None:
-    """Remove what carries our label and should not be there.
-
-    What belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
+    By now the rows have told that it should not: a removal that ended after the first look has left nothing. What
+    belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
     """
-    now = parts.clock.now()
-    for id_, presence in there.items():
-        if id_ in expected or presence.absent:
+    there, now = await parts.engine.observe_all(parts.instance), parts.clock.now()
+    for id_ in strange:
+        presence = there.get(id_, Presence())
+        if presence.absent:
             continue
         if await parts.database.run(partial(environments.reclaim, environment_id=id_, now=now)):
             log.info("sweep: environment %d should have nothing, and has: %s", id_, _words(presence))
@@ -109,7 +111,7 @@ async def _remove(parts: Parts, environment: int, presence: Presence) -> None:
     placement = Placement(instance=parts.instance, environment=environment, incarnation=0, name=f"#{environment}")
     try:
         await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
-    except RetryLater as error:
+    except PortError as error:
         log.warning("sweep: environment %d: %s", environment, error)
         return
     log.info("sweep: removed of environment %d, which has no row: %s", environment, _words(presence))
@@ -141,9 +143,16 @@ def _names(folder: Path) -> set[str]:
 
 
 async def forget_repositories(parts: Parts) -> None:
-    """Drop what the source keeps of repositories that were removed."""
+    """Drop what the source keeps of repositories that were removed; one that stays keeps no other.
+
+    Raises:
+        RetryLater: the store does not answer.
+    """
     for repository in await parts.database.read(environments.gone_repositories):
-        await parts.source.forget(repository)
+        try:
+            await parts.source.forget(repository)
+        except PortError as error:
+            log.warning("what is kept of %s stays: %s", repository.name, error)
 
 
 async def tidy(parts: Parts) -> None:
