@@ -62,6 +62,22 @@ def test_it_is_values_too(checkout: Path) -> None:
     assert value["faults"] == []
 
 
+def test_the_branch_is_that_of_the_checkout_also_in_a_linked_worktree(checkout: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=checkout, check=True)
+
+    def branch(folder: Path) -> object:
+        web, _ = json.loads(run(str(folder), "--json").output)["stack"]["services"]
+        return dict(web["environment"])["B"]
+
+    (checkout / "revieee.yml").write_text("env: {B: $BRANCH}\n")
+    git("init", "-q", "-b", "first")
+    git("add", "-A")
+    git("commit", "-q", "-m", "all")
+    git("worktree", "add", "-q", "-b", "team/second", "../linked")
+    assert (branch(checkout), branch(checkout.parent / "linked")) == ("first", "team/second")
+
+
 @pytest.fixture
 def endless_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git that never ends; gives the folder for what is temporary."""

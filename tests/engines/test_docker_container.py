@@ -27,6 +27,11 @@ def test_one_without_url_is_healthy_when_it_has_run_a_while() -> None:
     assert state(TASK, replace(RUNS, started=NOW - 2)) is ServiceState.HEALTHY
 
 
+@pytest.mark.parametrize("restarts", [0, 5])
+def test_one_that_runs_since_before_the_clock_was_set_back_is_well(restarts: int) -> None:
+    assert state(TASK, replace(RUNS, started=NOW + 3600, restarts=restarts)) is ServiceState.HEALTHY
+
+
 def test_one_with_url_is_starting_until_its_port_answers() -> None:
     assert state(EXPOSED, RUNS) is ServiceState.STARTING
 

@@ -52,7 +52,7 @@ async def test_a_nearly_full_disk_lets_new_ones_wait_and_tells_them(plane: Plane
     late = await plane.propose(repository, page("late"))
 
     async def told() -> bool:
-        return "GiB are kept free" in late.comment
+        return "GiB free: a new release begins when there is room" in late.comment
 
     assert await until(told, seconds=20), plane.control.tail()
     assert (await good.get()).text == "good\n"

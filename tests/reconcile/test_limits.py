@@ -137,6 +137,21 @@ async def test_one_at_the_limit_of_its_repository_keeps_no_other_repository_wait
     one.database.close()
 
 
+async def test_who_got_a_place_is_not_said_to_wait_for_one(tmp_path: Path) -> None:
+    one = crowd(tmp_path, environments=1)
+    (_, late) = await arrive(one, pull(1), pull(2))
+    assert "Waits for a place" in said(one, [late])[0]
+    one.source.gate = asyncio.Event()
+    one.wish(pull(1, minute=1, open=False))
+    settling = asyncio.create_task(one.reconciler.settle())
+    while not one.parts.queued:  # noqa: ASYNC110 -- the stand-in has no event, and a test has patience
+        await asyncio.sleep(0.005)
+    assert said(one, [late]) == [""]
+    one.source.gate.set()
+    await settling
+    one.database.close()
+
+
 async def test_who_cannot_begin_keeps_nobody_waiting(tmp_path: Path) -> None:
     one = crowd(tmp_path, environments=1)
     first = pull(1)

@@ -45,7 +45,11 @@ class Paper:
 def teller(control: Plane, paper: Paper, *, served: str = "*") -> Teller:
     parts = control.parts
     identity = Identity(
-        instance=parts.instance, base_url="http://localhost", pace=parts.policy.pace, repositories=(served,)
+        instance=parts.instance,
+        base_url="http://localhost",
+        pace=parts.policy.pace,
+        owner=parts.owner,
+        repositories=(served,),
     )
     return Teller(parts.database, paper, parts.clock, parts.bell, identity)
 

@@ -1,11 +1,23 @@
 """The tick: what was missed is found."""
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from revieee.reconcile.tick import tick
+import pytest
+
+from revieee import ports
+from revieee.engines.memory import Fault, MemoryEngine
+from revieee.model.facts import RepositoryFacts
+from revieee.ports import Placement, Presence
+from revieee.reconcile.tick import sweep, tick
 from revieee.store import leases, wishes
 from support.reconciling import REPOSITORY, Plane, facts
+
+OTHER = RepositoryFacts(id=8, name="acme/tools")
+NOBODYS = 4711
 
 
 async def test_a_removed_repository_is_forgotten_when_nothing_of_it_is_left(control: Plane) -> None:
@@ -21,6 +33,58 @@ async def test_a_removed_repository_is_forgotten_when_nothing_of_it_is_left(cont
     await control.settle()
     await tick(control.parts)
     assert control.source.forgotten == {REPOSITORY.id}
+
+
+async def test_a_repository_of_which_something_stays_keeps_no_other(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget = control.source.forget
+
+    async def stuck(repository: RepositoryFacts) -> None:
+        if repository.id == REPOSITORY.id:
+            raise ports.Fault("The mirror cannot be removed.")
+        await forget(repository)
+
+    monkeypatch.setattr(control.source, "forget", stuck)
+    now = control.clock.now()
+    control.wish(facts(1))
+    control.wish(facts(1, repository=OTHER, head_repository=OTHER.id))
+    for id_ in (REPOSITORY.id, OTHER.id):
+        control.database.run_here(partial(wishes.remove_repository, repository_id=id_, reason="Gone.", now=now))
+    await tick(control.parts)
+    assert control.source.forgotten == {OTHER.id}
+
+
+async def test_what_nobody_owns_and_cannot_be_removed_keeps_nobody_from_being_healed(control: Plane) -> None:
+    await control.settle(facts(1))
+    instance = control.parts.instance
+    await MemoryEngine(control.world).prepare(
+        Placement(instance=instance, environment=NOBODYS, incarnation=1, name=f"#{NOBODYS}")
+    )
+    control.world.write("DELETE FROM containers WHERE key LIKE 'web-%'")
+    control.world.fail("remove", Fault(error="fault", words="The engine forbids it."), times=10)
+    await sweep(control.parts)
+    await control.settle()
+    assert await control.keys() == {"db", "web"}
+
+
+async def test_a_removal_that_ends_while_everything_is_listed_is_not_begun_again(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await control.settle(facts(1))
+    observe = control.parts.engine.observe_all
+    closed = replace(facts(1, minute=1), open=False)
+
+    async def slow(_: object, instance: str) -> Mapping[int, Presence]:
+        seen = await observe(instance)
+        monkeypatch.undo()
+        await control.settle(closed)
+        return seen
+
+    monkeypatch.setattr(MemoryEngine, "observe_all", slow)
+    await sweep(control.parts)
+    environment = await control.settle()
+    assert (environment.placed, environment.incarnation) == (False, 2)
 
 
 async def test_what_builds_that_a_crash_cut_off_left_is_cleared(control: Plane, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -76,6 +77,7 @@ def test_what_got_through_in_part_is_kept(database: Database) -> None:
     id_ = record(database, facts())
     claim(database)
     database.run_here(lambda session: reports.put_off(session, id_, "us", "limited", until=NOW + 60, posted=POSTED))
+    claim(database, now=NOW + 60)
     database.run_here(lambda session: reports.put_off(session, id_, "us", "limited", until=NOW + 61))
     (one,) = claim(database, now=NOW + 61)
     assert (one.posted, one.attempts) == (POSTED, 2)
@@ -150,3 +152,15 @@ def test_only_what_the_dead_had_claimed_is_freed(database: Database) -> None:
     database.run_here(lambda session: reports.free_claims(session, lambda owner: owner == "us", now=NOW))
     assert [one.environment for one in claim(database)] == [mine]
     assert mine != theirs
+
+
+def test_what_the_dead_tried_again_is_freed_and_what_was_put_off_is_not(database: Database) -> None:
+    tried, put_off = many(database, 2)
+    claim(database)
+    for environment, seconds in ((tried, 1), (put_off, 60)):
+        database.run_here(
+            partial(reports.put_off, environment_id=environment, owner="us", problem="down", until=NOW + seconds)
+        )
+    claim(database, now=NOW + 2)
+    database.run_here(lambda session: reports.free_claims(session, lambda owner: owner == "us", now=NOW + 3))
+    assert [one.environment for one in claim(database, now=NOW + 3)] == [tried]

@@ -126,10 +126,16 @@ def _placed(words: str, file: str) -> Notice:
 
 
 def _branch(folder: Path) -> str:
-    """Read the checked-out branch from git's own file; ``main`` where there is none (gitrepository-layout(5))."""
+    """Read the checked-out branch from git's own file; ``main`` where there is none (gitrepository-layout(5)).
+
+    In a linked worktree ``.git`` is a file that names the folder in which it is.
+    """
+    git = folder / ".git"
     try:
-        head = (folder / ".git" / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
+        if git.is_file():
+            git = folder / git.read_text(encoding="utf-8", errors="surrogateescape").strip().removeprefix("gitdir: ")
+        head = (git / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
+    except (OSError, ValueError):  # ValueError: no path at all, with a NUL in it
         return "main"
     return head.removeprefix("ref: refs/heads/") if head.startswith("ref: refs/heads/") else "main"
 

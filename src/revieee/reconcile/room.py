@@ -11,7 +11,7 @@ from revieee.model.lifecycle import Act
 from revieee.model.policy import DiskPolicy
 from revieee.ports import Engine, Finding, PortError, Severity
 from revieee.reconcile.parts import Parts, Turn, Wait
-from revieee.store import logs, wishes
+from revieee.store import environments, logs, wishes
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ _KEEP_LOGS = 86_400.0
 """Seconds."""
 
 _ANYTIME = float("inf")
+_WHEN = "a new release begins when there is room again."
 _NEW = {Act.BEGIN, Act.FETCH, Act.BUILD}
 """What takes room and can wait. What was built is started: the images are there, and an update frees the old ones."""
 
@@ -78,7 +79,7 @@ async def look(data: Path, engine: Engine, policy: DiskPolicy) -> Sequence[Findi
         PortError: the engine does not answer.
     """
     disks = await _free(data, engine)
-    words = ", ".join(f"{_gib(free)} GiB free on the disk {name}" for name, free in disks.items())
+    words = _words(disks)
     least = min(disks.values())
     if least >= policy.clean_below:
         return [Finding(subject="disk", severity=Severity.GOOD, words=words)]
@@ -95,32 +96,33 @@ def waits(turn: Turn, act: Act) -> Wait | None:
     return Wait(seconds=turn.parts.policy.pace.tick, words=short) if short and act in _NEW else None
 
 
+def waited(words: str) -> bool:
+    """Tell whether these are the words of a wait for room."""
+    return words.endswith(_WHEN)
+
+
 def _note(parts: Parts, disks: Mapping[str, int]) -> None:
-    """Write down whether there is room; what waited is woken when there is again."""
+    """Write down whether there is room; what waits asks again by itself, each tick.
+
+    How much there is stands in the log: words that change with it would edit every comment that tells them.
+    """
     keep = parts.policy.disk.keep_free
-    short = next(
-        (
-            f"The disk {name} has {_gib(free)} GiB free, and {_gib(keep)} GiB are kept free: "
-            "a new release begins when there is room again."
-            for name, free in disks.items()
-            if free < keep
-        ),
-        "",
-    )
+    full = [name for name, free in disks.items() if free < keep]
+    short = f"The disk {full[0]} has less than {_gib(keep)} GiB free: {_WHEN}" if full else ""
     if bool(short) != bool(parts.room.short):
-        log.warning("room: %s", short or "there is room again")
-        parts.bell.hint()
+        log.warning("room: %s (%s)", short or "There is room again.", _words(disks))
     parts.room.short = short
 
 
 async def _clean(parts: Parts, disks: Mapping[str, int]) -> None:
     before = parts.clock.now() - _KEEP_LOGS
-    log.info(
-        "room: %s; unused build cache and logs of past days are removed",
-        ", ".join(f"{_gib(free)} GiB free on the disk {name}" for name, free in disks.items()),
-    )
+    log.info("room: %s; unused build cache and logs of past days are removed", _words(disks))
     await parts.builder.tidy(urgent=True)
     await parts.database.run(partial(logs.forget, before=before))
+
+
+def _words(disks: Mapping[str, int]) -> str:
+    return ", ".join(f"{_gib(free)} GiB free on the disk {name}" for name, free in disks.items())
 
 
 def _gib(size: float) -> str:
@@ -129,18 +131,21 @@ def _gib(size: float) -> str:
 
 
 async def _bound(parts: Parts) -> None:
-    """Put away every environment that has written more than it may."""
+    """Put away every environment that has written more than it may; none that was reopened during the walk."""
     most, now = parts.policy.disk.environment, parts.clock.now()
     if not most:
         return
+    walked = await parts.database.read(environments.incarnations)
     for id_, size in (await parts.engine.usage(parts.instance)).items():
-        if size <= most:
+        incarnation = walked.get(id_)
+        if size <= most or incarnation is None:  # what has no row is the sweep's
             continue
         reason = (
             f"Its containers and volumes wrote {_gib(size)} GiB, and {_gib(most)} GiB are allowed. "
             "A new push, or `revieee deploy`, brings it back, with empty volumes."
         )
-        work = partial(wishes.put_away, environment_id=id_, reason=reason, idle_since=_ANYTIME, now=now)
+        put_away = partial(wishes.put_away, environment_id=id_, reason=reason, incarnation=incarnation)
+        work = partial(put_away, idle_since=_ANYTIME, now=now)
         if await parts.database.run(work):
             log.warning("environment %d is put away: it wrote %d bytes", id_, size)
             parts.bell.hint(id_)

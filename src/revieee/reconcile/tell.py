@@ -37,7 +37,7 @@ class Identity:
     instance: str
     base_url: str
     pace: Pace
-    owner: str = ""
+    owner: str
     """This process, in claims."""
     is_dead: Callable[[str], bool] = lambda _: True
     """Tells whether the process of that name in claims is gone for sure; where there is but one, all former ones."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from revieee.ports import Placement, PortError, Presence, RetryLater
 from revieee.reconcile.idle import note_visits, put_away
 from revieee.reconcile.parts import CHECKOUTS, Parts
+from revieee.reconcile.setback import notice
 from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,8 @@ KEEP_GONE_ROUTES = 86_400.0
 async def tick(parts: Parts) -> None:
     """Compare routes and engine with the rows; what differs becomes due, what has no row is removed.
 
-    Of several processes each looks at the routes, since it may be the last; one at a time does the rest.
+    Of several processes each looks at the clock and at the routes, since it may be the last; one at a time does the
+    rest.
 
     Raises:
         PortError: a part does not answer; the others were looked at all the same.
@@ -33,7 +35,7 @@ async def tick(parts: Parts) -> None:
     problems: list[PortError] = []
     mine = await _is_ours(parts)
     alone = (sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
-    for look in (compare_routes, forget_the_gone, *(alone if mine else ())):
+    for look in (notice, compare_routes, forget_the_gone, *(alone if mine else ())):
         try:
             await look(parts)
         except PortError as error:
@@ -68,46 +70,49 @@ async def forget_the_gone(parts: Parts) -> None:
 
 
 async def sweep(parts: Parts) -> None:
-    """Find what the engine has and no row names, and what a row names and the engine has not.
+    """Find what a row names and the engine has not, and what the engine has and no row names.
 
     The rows are read after the engine, so what was begun meanwhile is in them.
+
+    Raises:
+        PortError: store or engine do not answer.
     """
     there = await parts.engine.observe_all(parts.instance)
     expected = await parts.database.read(environments.expectations)
     due: list[int] = []
     for id_, (_, keys) in expected.items():
         presence = there.get(id_, Presence())
-        if keys and not keys <= presence.running | _completed(keys, presence):
+        if keys and not keys <= presence.running | presence.completed:  # of those, a look tells whether they may be so
             due.append(id_)
         elif keys and presence.keys - keys:
             parts.remembered[id_].extras = presence.keys - keys
             due.append(id_)
-    await _strangers(parts, there, expected)
     if due:
         now = parts.clock.now()
         await parts.database.run(lambda session: leases.make_due(session, due, now=now))
         parts.lost.update(due)
         parts.bell.hint()
+    strange = [
+        id_
+        for id_, presence in there.items()
+        if not presence.absent and (id_ not in expected or expected[id_][0] < presence.incarnation)
+    ]
+    if strange:
+        await _strangers(parts, strange)
 
 
-def _completed(keys: frozenset[str], presence: Presence) -> frozenset[str]:
-    """Tasks that exist and do not run may have completed; only a look at them tells."""
-    return keys & presence.completed
+async def _strangers(parts: Parts, strange: Sequence[int]) -> None:
+    """Remove what carries our label and should not be there, as far as it is still there at a second look.
 
-
-async def _strangers(
-    parts: Parts, there: Mapping[int, Presence], expected: Mapping[int, tuple[int, frozenset[str]]]
-) -> None:
-    """Remove what carries our label and should not be there.
-
-    What belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
+    By now the rows have told that it should not: a removal that ended after the first look has left nothing. What
+    belongs to a row is left to a turn, under its lease: the environment may be on its way back by now.
     """
-    now = parts.clock.now()
-    for id_, presence in there.items():
-        incarnation = presence.incarnation
-        if presence.absent or (id_ in expected and incarnation <= expected[id_][0]):
+    there, now = await parts.engine.observe_all(parts.instance), parts.clock.now()
+    for id_ in strange:
+        presence = there.get(id_, Presence())
+        if presence.absent:
             continue
-        reclaim = partial(environments.reclaim, environment_id=id_, incarnation=incarnation, now=now)
+        reclaim = partial(environments.reclaim, environment_id=id_, incarnation=presence.incarnation, now=now)
         if await parts.database.run(reclaim):
             log.info("sweep: environment %d should not have this: %s", id_, _words(presence))
         else:
@@ -119,7 +124,7 @@ async def _remove(parts: Parts, environment: int, presence: Presence) -> None:
     placement = Placement(instance=parts.instance, environment=environment, incarnation=0, name=f"#{environment}")
     try:
         await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
-    except RetryLater as error:
+    except PortError as error:
         log.warning("sweep: environment %d: %s", environment, error)
         return
     log.info("sweep: removed of environment %d, which has no row: %s", environment, _words(presence))
@@ -151,9 +156,16 @@ def _names(folder: Path) -> set[str]:
 
 
 async def forget_repositories(parts: Parts) -> None:
-    """Drop what the source keeps of repositories that were removed."""
+    """Drop what the source keeps of repositories that were removed; one that stays keeps no other.
+
+    Raises:
+        RetryLater: the store does not answer.
+    """
     for repository in await parts.database.read(environments.gone_repositories):
-        await parts.source.forget(repository)
+        try:
+            await parts.source.forget(repository)
+        except PortError as error:
+            log.warning("what is kept of %s stays: %s", repository.name, error)
 
 
 async def tidy(parts: Parts) -> None:

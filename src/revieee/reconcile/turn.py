@@ -19,7 +19,7 @@ from revieee.ports import Fault, ImageGone, PortError, Refused, RetryLater, Retr
 from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.retrying import note_failure, too_early
-from revieee.reconcile.room import waits
+from revieee.reconcile.room import waited, waits
 from revieee.reconcile.steps import begin, build, drain, fetch, keep, prepare, remove, replace, start, switch, undo
 from revieee.reconcile.tending import tended
 from revieee.store import leases, releases, secrets, wishes
@@ -51,6 +51,8 @@ ACTS: Mapping[Act, Callable[[Turn], Awaitable[Step]]] = {
 
 _FAILING = frozenset(STEPS) - {Act.SWITCH, Act.UNDO}
 """Steps of which a refusal is the end of their release."""
+_BEFORE_DRAIN = frozenset({Act.BEGIN, Act.FETCH, Act.BUILD})
+"""Acts that may wait for long while an older release drains, as they come before the drain."""
 _TRIES = 5
 """So often, at least, what may pass is tried again: while this process was away nobody tried."""
 
@@ -120,7 +122,9 @@ async def _acts(parts: Parts, hold: Hold, state: _State, acts: Collection[Act]) 
             return
         wait = await _record(turn, act, problem or await _watched(turn, act, hold, _do))
         if wait is not None:
-            state.due_at = parts.clock.now() + wait.seconds if wait.seconds != float("inf") else None
+            drained = max(drain.limit_left(turn), drain.LOOK) if act in _BEFORE_DRAIN else float("inf")
+            seconds = min(wait.seconds, drained)
+            state.due_at = parts.clock.now() + seconds if seconds != float("inf") else None
             return
 
 
@@ -182,8 +186,12 @@ async def _leave(turn: Turn, act: Act) -> Step:
 async def _do(turn: Turn, act: Act) -> Step:
     if act is Act.SUPERSEDE:
         return _superseded(outdone=True)
+    if act in _BEFORE_DRAIN and await drain.end_late(turn):
+        return None
     if pause := waits(turn, act) or too_early(turn, act):
         return pause
+    if act in {Act.FETCH, Act.BUILD}:
+        await _go_on(turn)
     if act in ACTS:
         return await ACTS[act](turn)
     release = turn.environment.next
@@ -194,6 +202,13 @@ async def _do(turn: Turn, act: Act) -> Step:
         log.warning("%s: %s: %s", turn.environment.name, act, error)
         await turn.write(lambda session: wishes.ask_again(session, turn.lease))
         return None
+
+
+async def _go_on(turn: Turn) -> None:
+    """Take back the words of a wait that is over; those of a failure stay until it is made good."""
+    environment = turn.environment
+    if environment.waiting_for and (not environment.attempts or waited(environment.waiting_for)):
+        await turn.write(lambda session: releases.wait(session, turn.lease, ""))
 
 
 def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
@@ -274,11 +289,16 @@ async def _heartbeat(parts: Parts, hold: Hold) -> None:
 
 
 async def _obsolete(turn: Turn, act: Act) -> None:
-    """Return when a newer wish makes the act obsolete, or the lease is lost."""
+    """Return when a newer wish makes the act obsolete, or the lease is lost.
+
+    A fetch is, too, when a drain has lasted as long as it may: that is ended, and the fetch is begun again.
+    """
     parts, seen = turn.parts, turn.environment.revision
     listener = parts.bell.listen(turn.environment.id)
     while True:
         await listener.wait(parts.policy.pace.poll)
+        if act is Act.FETCH and drain.limit_left(turn) <= 0:
+            return
         environment = await _if_changed(parts, turn.lease, seen)
         if environment is None:
             continue

@@ -60,6 +60,13 @@ def expectations(session: Session) -> dict[int, tuple[int, frozenset[str]]]:
     return {id_: (incarnation, frozenset((keys or "").split())) for id_, incarnation, keys in rows}
 
 
+def incarnations(session: Session) -> dict[int, int]:
+    """Tell, by environment id, the incarnation of which anything may exist, and that is not on its way out."""
+    there = (EnvironmentRow.placed.is_(True), EnvironmentRow.removing_since.is_(None))
+    rows = session.execute(select(EnvironmentRow.id, EnvironmentRow.incarnation).where(*there)).all()
+    return {id_: incarnation for id_, incarnation in rows}  # noqa: C416 -- rows are no pairs to mypy
+
+
 def reclaim(session: Session, environment_id: int, *, incarnation: int, now: float) -> bool:
     """Have removed what an environment has on the engine and should not have; False where no row is.
 

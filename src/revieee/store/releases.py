@@ -79,7 +79,7 @@ def begin(session: Session, lease: Lease, *, slot: int | None, now: float) -> in
         phase_since=now,
     )
     session.add(row)
-    environment.placed, environment.queued_at = True, None
+    environment.placed, environment.queued_at, environment.waiting_for = True, None, ""
     if slot is not None:
         environment.slot = slot
     _touch(environment)

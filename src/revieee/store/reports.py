@@ -84,7 +84,7 @@ def begin(session: Session, environment_id: int, owner: str, *, posted: Posted) 
 
 def free_claims(session: Session, is_dead: Callable[[str], bool], *, now: float) -> None:
     """Make due at once what processes that ended had claimed; what was put off for a reason stays put off."""
-    claimed = select(ReportRow).where(ReportRow.due_at > now, ReportRow.problem == "").with_for_update()
+    claimed = select(ReportRow).where(ReportRow.due_at > now, ReportRow.owner != "").with_for_update()
     for row in session.scalars(claimed):
         if is_dead(row.owner):
             row.due_at, row.owner = now, ""
@@ -98,7 +98,7 @@ def told(session: Session, environment_id: int, owner: str, *, version: int, dig
     """
     row = _mine(session, environment_id, owner)
     row.version, row.digest, row.posted = version, digest, POSTED.dump_json(posted).decode()
-    row.attempts, row.problem, row.due_at = 0, "", 0.0
+    row.attempts, row.problem, row.due_at, row.owner = 0, "", 0.0, ""
 
 
 def put_off(
@@ -113,7 +113,7 @@ def put_off(
     if posted is not None:
         row.posted = POSTED.dump_json(posted).decode()
     row.attempts += 1
-    row.problem, row.due_at = problem, until
+    row.problem, row.due_at, row.owner = problem, until, ""
 
 
 def problems(session: Session) -> Sequence[tuple[int, str]]:

@@ -292,4 +292,4 @@ class ReportRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     problem: Mapped[str] = mapped_column(Words, default="")
     owner: Mapped[str] = mapped_column(String(64), default="")
-    """Who tells it until ``due_at``."""
+    """Who tells it until ``due_at``; empty: nobody does."""

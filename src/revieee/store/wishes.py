@@ -118,13 +118,18 @@ def destroy(session: Session, environment_id: int, decide: Decide, *, now: float
     _decide(session, row, decide, now=now)
 
 
-def put_away(session: Session, environment_id: int, reason: str, *, idle_since: float, now: float) -> bool:
+def put_away(
+    session: Session, environment_id: int, reason: str, *, idle_since: float, now: float, incarnation: int | None = None
+) -> bool:
     """Ask for the removal of an environment that nobody pushed to or deployed since then; False where somebody did.
 
-    As after :func:`destroy`, another commit brings it back, and so does ``deploy``.
+    As after :func:`destroy`, another commit brings it back, and so does ``deploy``. Where an incarnation is given it is
+    meant alone: one that goes already, or was followed by another, is no reason to put that away.
     """
     row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
     if not row.wanted or row.facts_at >= idle_since:
+        return False
+    if incarnation is not None and (row.removing_since is not None or row.incarnation != incarnation):
         return False
     row.destroyed, row.destroyed_reason = row.wanted_commit, reason
     row.wanted, row.wanted_reason, row.facts_at = False, reason, now

@@ -197,14 +197,14 @@ def _running(task: Task, container: Container, *, now: float, settle: float) -> 
             return ServiceState.UNHEALTHY, words
         case "starting":
             return ServiceState.STARTING, "its healthcheck has not passed yet"
-    if task.port is not None or now - container.started < settle:
+    if task.port is not None or 0 <= now - container.started < settle:  # the clock may have been set back since
         return ServiceState.STARTING, ""
     return ServiceState.HEALTHY, ""
 
 
 def _looped(container: Container, *, now: float) -> tuple[ServiceState, str] | None:
     """Whether it crashes again and again: many restarts, the last a moment ago."""
-    if container.restarts < CRASH_LOOP or (container.running and now - container.started > SETTLED):
+    if container.restarts < CRASH_LOOP or (container.running and not 0 <= now - container.started <= SETTLED):
         return None
     code = f" (exit code {container.exit_code})" if not container.running else ""
     if container.out_of_memory:

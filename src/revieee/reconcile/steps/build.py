@@ -22,7 +22,6 @@ from revieee.model.tree import Tree
 from revieee.ports import BuildRequest, NotPulled, Refused, RetryLater
 from revieee.reconcile.output import Output
 from revieee.reconcile.parts import CHECKOUTS, Done, Step, Turn
-from revieee.reconcile.steps.drain import end_late
 from revieee.store import images, releases
 
 _SOON = 1.0
@@ -31,8 +30,6 @@ _SOON = 1.0
 
 async def build(turn: Turn, release: Release) -> Step:
     """Build and pull in parallel."""
-    if await end_late(turn):
-        return None
     manifest = _manifest(release)
     # Of this lease alone: one who was paused and wakes up late clears away his own, and not that of who followed him.
     folder = turn.parts.data / CHECKOUTS / f"{release.id}.{turn.lease.token}"

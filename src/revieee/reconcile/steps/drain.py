@@ -17,24 +17,31 @@ async def drain(turn: Turn) -> Step:
     open_requests = await parts.router.open_requests()
     for release in environment.draining:
         endpoints = {endpoint for _, endpoint in release.endpoints} - live
-        late = turn.now - release.phase_since >= parts.policy.pace.drain_limit
-        if late or not any(open_requests.get(endpoint) for endpoint in endpoints):
+        if _left(turn, release) <= 0 or not any(open_requests.get(endpoint) for endpoint in endpoints):
             await _end(turn, release)
             return None
     return Wait(seconds=LOOK)
 
 
 async def end_late(turn: Turn) -> bool:
-    """End what drains for longer than it may, also while a newer release is on its way: it holds memory and addresses.
+    """End what drains for longer than it may, also while a newer release is on its way: it holds memory and room.
 
     Returns:
         Whether there was any; the caller's own snapshot still shows it.
     """
-    limit = turn.parts.policy.pace.drain_limit
-    late = [release for release in turn.environment.draining if turn.now - release.phase_since >= limit]
+    late = [release for release in turn.environment.draining if _left(turn, release) <= 0]
     for release in late:
         await _end(turn, release)
     return bool(late)
+
+
+def limit_left(turn: Turn) -> float:
+    """Give the seconds until the first drain has lasted as long as it may; without end where nothing drains."""
+    return min((_left(turn, release) for release in turn.environment.draining), default=float("inf"))
+
+
+def _left(turn: Turn, release: Release) -> float:
+    return turn.parts.policy.pace.drain_limit - (turn.now - release.phase_since)
 
 
 async def _end(turn: Turn, release: Release) -> None:
