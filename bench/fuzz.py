@@ -19,8 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-TESTS = Path(__file__).parents[1] / "tests"
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS)}
+ROOT = Path(__file__).parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
 PLAY = [sys.executable, "-m", "support.fuzzing"]
 BOUND = 500.0
 """MB that one target may need in all."""

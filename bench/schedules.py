@@ -19,10 +19,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-TESTS = Path(__file__).parents[1] / "tests"
+ROOT = Path(__file__).parents[1]
 PORTION = 50
 """Schedules that one process plays before another takes its place."""
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(TESTS), "PYTHONHASHSEED": "0"}
+ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}", "PYTHONHASHSEED": "0"}
 PLAY = [sys.executable, "-m", "support.schedules"]
 console = Console()
 
@@ -51,7 +51,7 @@ def show(schedule: dict[str, Any]) -> None:
     console.rule(f"seed {schedule['seed']}")
     for line in [*schedule["trace"], *schedule["wrong"]]:
         console.print(line, markup=False, highlight=False)
-    console.print(f"PYTHONHASHSEED=0 PYTHONPATH=tests {' '.join(PLAY)} --replay {schedule['seed']}", style="bold")
+    console.print(f"PYTHONHASHSEED=0 PYTHONPATH=src:tests {' '.join(PLAY)} --replay {schedule['seed']}", style="bold")
 
 
 def main() -> None:
