@@ -1,15 +1,25 @@
 """The drain limit holds whatever a newer release waits for: what drains has the very room that is missing."""
 
 import asyncio
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from revieee.engines.memory import MemoryEngine
+from revieee.model.facts import RepositoryFacts
 from revieee.model.policy import Policy
-from revieee.ports import RetryLater
+from revieee.ports import Placement, RetryLater
+from revieee.store import secrets
+from revieee.store.schema import EnvironmentRow
 from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import first_live
 from support.stage import on_stage
+
+MANY = 200
+"""Turns in ten minutes; one every ten seconds, for the tick, are 60."""
 
 
 def push(around: Outside, process: Process, head: int) -> None:
@@ -49,6 +59,95 @@ def test_the_drain_limit_holds_while(tmp_path: Path, reason: str) -> None:
 
         around.world.free, around.source.fault, around.source.gate = 10**12, None, None
         await asyncio.sleep(around.policy.pace.last_retry)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+async def draining(around: Outside, process: Process) -> frozenset[str]:
+    """Let release 1 drain beside release 2, with a request that does not end; gives what only release 1 names."""
+    old = around.everything()[1].live
+    assert old is not None
+    around.router.requests = {endpoint: 1 for _, endpoint in old.endpoints}
+    push(around, process, 2)
+    await asyncio.sleep(10)
+    environment = around.everything()[1]
+    assert environment.draining
+    assert environment.live is not None
+    return old.keys - environment.live.keys
+
+
+def turns(around: Outside) -> int:
+    return around.database.run_here(lambda session: session.get_one(EnvironmentRow, 1).lease_token)
+
+
+def test_it_holds_where_the_secrets_of_the_newer_one_cannot_be_opened(tmp_path: Path) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        await draining(around, process)
+        repository = around.everything()[1].facts.repository.id
+        around.database.run_here(
+            lambda session: secrets.put(session, repository, "TOKEN", b"sealed by another", now=around.loop.unix())
+        )
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + around.policy.pace.tick)
+        assert not around.everything()[1].draining
+        before = turns(around)
+        await asyncio.sleep(600)
+        assert turns(around) - before < MANY
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_cannot_be_removed_holds_up_no_push_and_makes_no_storm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        old = await draining(around, process)
+        remove = MemoryEngine.remove
+
+        async def busy(self: MemoryEngine, place: Placement, keys: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
+            if keys and old & set(keys):
+                raise RetryLater("Docker has not removed all containers yet.")
+            await remove(self, place, keys, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", busy)
+            await asyncio.sleep(around.policy.pace.drain_limit)
+            push(around, process, 3)
+            await asyncio.sleep(60)
+            live = around.everything()[1].live
+            assert live is not None
+            assert live.commit == commit(3)
+            before = turns(around)
+            await asyncio.sleep(600)
+            assert turns(around) - before < MANY
+        await asyncio.sleep(around.policy.pace.last_retry + 1)
+        assert not around.everything()[1].draining
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_it_holds_while_the_newer_one_waits_for_a_place(tmp_path: Path) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = replace(Policy(), turns=2)
+        process = await first_live(around)
+        await draining(around, process)
+        around.builder.seconds = 3600.0
+        for number in range(10, 14):
+            other = RepositoryFacts(id=100 + number, name=f"acme/r{number}")
+            around.source.commits[commit(number)] = files(number)
+            around.hear(replace(pull_request(number, head=number), repository=other, head_repository=other.id))
+        process.bell.hint()
+        await asyncio.sleep(5)
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + around.policy.pace.tick + 1)
+        assert not around.everything()[1].draining
         await process.stop()
 
     on_stage(tmp_path, main)

@@ -8,7 +8,7 @@ from revieee.engines.memory import Behaviour
 from revieee.model.resolve import ResolvedHook, ResolvedStack
 from revieee.model.telling import view_of
 from revieee.model.view import State, View
-from revieee.ports import Observed, Placement, Presence, Refused
+from revieee.ports import Observed, Placement, Presence, Refused, RetryLater
 from support.reconciling import COMPOSE, Plane, commit, facts
 
 HOOKS = b"hooks: {destroy: {command: [farewell]}}\n"
@@ -47,6 +47,28 @@ async def test_one_that_could_not_run_is_told(live: Plane, monkeypatch: pytest.M
     monkeypatch.setattr(live.parts.engine, "run", cannot)
     await live.settle(facts(1, minute=1, open=False))
     assert "The destroy hook could not run: The image of hook-destroy-" in told(live).reason
+
+
+async def test_what_cannot_be_removed_for_it_keeps_a_close_no_longer_than_a_few_tries(
+    live: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.source.commits[commit(2)] = {**live.source.commits[commit(1)], "Dockerfile": b"FROM y"}
+    old = live.environment().live
+    assert old is not None
+    live.router.requests = {endpoint: 1 for _, endpoint in old.endpoints}
+    live.wish(facts(2, minute=1))
+    await live.reconciler.settle()
+    assert live.environment().draining
+    remove = live.parts.engine.remove
+
+    async def busy(placement: Placement, keys: Collection[str] | None, *, grace: float) -> None:
+        if keys is not None:
+            raise RetryLater("device or resource busy", delay=0.0)
+        await remove(placement, keys, grace=grace)
+
+    monkeypatch.setattr(live.parts.engine, "remove", busy)
+    assert not (await live.settle(facts(2, minute=2, open=False))).placed
+    assert "The destroy hook could not run: device or resource busy" in told(live).reason
 
 
 async def test_it_is_told_also_where_something_stayed_for_a_while_after_it(

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from revieee.engines.memory import Behaviour
+from revieee.engines.memory import Behaviour, MemoryEngine
 from revieee.model.lifecycle import Act
 from revieee.model.policy import Policy
-from revieee.ports import RetryLater
+from revieee.ports import Placement, RetryLater
 from revieee.reconcile.remembered import Retry, Spell
 from revieee.store import wishes
 from support.outside import Outside, Process, commit, files, pull_request
@@ -19,6 +20,7 @@ from support.stage import Stalling, on_stage
 pytestmark = pytest.mark.slow
 
 AN_HOUR = 3600.0
+AWAY = 140.0
 SOON = 5.0
 
 
@@ -115,6 +117,37 @@ def test_a_new_process_asks_again(tmp_path: Path) -> None:
         await again.stop()
 
     told_to_wait(tmp_path, story)
+
+
+def test_what_the_live_release_was_stopped_for_goes_on_as_soon_as_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database is replaced in place, and the engine is away for some minutes when the new one is to start."""
+    apply, away = MemoryEngine.apply, list[float]()
+
+    async def play(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+
+        async def fails(self: MemoryEngine, placement: Placement, *more: Any, **named: Any) -> Any:  # noqa: ANN401 -- handed through
+            if placement.release == commit(2):
+                away[:] = away or [around.loop.time()]
+                if around.loop.time() < away[0] + AWAY:
+                    raise RetryLater("The engine does not answer.")
+            return await apply(self, placement, *more, **named)
+
+        monkeypatch.setattr(MemoryEngine, "apply", fails)
+        around.source.commits[commit(2)] = files(2, db="17")
+        around.hear(pull_request(head=2, after=1))
+        process.bell.hint()
+        await asyncio.sleep(AWAY + 3 * around.policy.pace.tick)
+        live = around.everything()[1].live
+        assert away
+        assert live is not None
+        assert live.commit == commit(2)
+        await process.stop()
+
+    on_stage(tmp_path, play)
 
 
 @pytest.mark.parametrize(("loop", "unix", "left"), [(5.0, 105.0, 15.0), (20.0, 0.0, 0.0), (0.0, 120.0, 0.0)])

@@ -281,9 +281,11 @@ def test_an_act_that_cannot_go_on_keeps_nothing_of_what_is_live_from_being_heale
     on_stage(tmp_path, main)
 
 
+@pytest.mark.parametrize("kind", ["web-", "db-", "hook-deploy-"])
 def test_what_a_failed_release_leaves_keeps_nothing_that_it_replaced_from_being_put_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Each is ended by then, and the engine cannot take it away."""
     remove = MemoryEngine.remove
 
     async def main(around: Outside) -> None:
@@ -294,12 +296,16 @@ def test_what_a_failed_release_leaves_keeps_nothing_that_it_replaced_from_being_
         async def stays(
             self: MemoryEngine, placement: Placement, keys: Collection[str] | None, *, grace: float | None = None
         ) -> None:
-            if keys and any(key.startswith("web-") for key in keys):
+            stay = [key for key in keys or () if key.startswith(kind)]
+            if stay:
+                for key in stay:
+                    around.world.write("UPDATE containers SET status = 'exited', exit_code = 137 WHERE key = ?", key)
                 raise RetryLater("device or resource busy")
             await remove(self, placement, keys, grace=grace)
 
         monkeypatch.setattr(MemoryEngine, "remove", stays)
-        around.source.commits[commit(2)] = files(2, db="sick")
+        around.world.script("bad", Behaviour(exits=1))
+        around.source.commits[commit(2)] = files(2, db="17", deploy="bad")
         around.hear(pull_request(head=2, after=1))
         process.bell.hint()
         await asyncio.sleep(2 * SOON)

@@ -101,6 +101,7 @@ def test_each_kind_of_place_takes_only_what_its_turns_do(database: Database) -> 
     going = claimed(database, leases.claim_going)
     assert going
     assert {acts[one] for one in going} <= {Act.REMOVE, Act.REST}
+    assert {id_ for id_, act in acts.items() if act is Act.REMOVE and not rows[id_].excluded} <= going
     kept = claimed(database, leases.claim_kept)
     assert kept == {id_ for id_, act in acts.items() if act in {Act.KEEP, Act.DRAIN} and rows[id_].live}
     asking = claimed(database, leases.claim_asking)

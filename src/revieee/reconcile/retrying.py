@@ -8,10 +8,9 @@ import asyncio
 from revieee.model.lifecycle import Act
 from revieee.reconcile.parts import Turn, Wait
 from revieee.reconcile.remembered import Retry
-from revieee.reconcile.tending import TENDED
 
-_PATIENT = TENDED - {Act.UNDO}
-"""Acts that are not what the live release is waiting for."""
+_PATIENT = frozenset({Act.BEGIN, Act.FETCH, Act.BUILD})
+"""What the live release does not wait for: from a replacement on, some of it may be stopped for the newer one."""
 
 
 def note_failure(turn: Turn, act: Act, wait: Wait) -> None:

@@ -115,6 +115,9 @@ async def _acts(parts: Parts, hold: Hold, state: _State, acts: Collection[Act]) 
             state.due_at = None
             return
         turn, problem = _with_secrets(Turn(parts=parts, lease=lease, environment=environment), act, sealed)
+        if problem is not None and act in _BEFORE_DRAIN:
+            with unless_late(lambda: hold.until):
+                await drain.end_late(turn)  # takes no secrets
         if act not in acts:
             if problem is None:
                 await _watched(turn, act, hold, _leave)
@@ -122,7 +125,7 @@ async def _acts(parts: Parts, hold: Hold, state: _State, acts: Collection[Act]) 
             return
         wait = await _record(turn, act, problem or await _watched(turn, act, hold, _do))
         if wait is not None:
-            drained = max(drain.limit_left(turn), drain.LOOK) if act in _BEFORE_DRAIN else float("inf")
+            drained = drain.limit_left(turn) + drain.LOOK if act in _BEFORE_DRAIN else float("inf")
             seconds = min(wait.seconds, drained)
             state.due_at = parts.clock.now() + seconds if seconds != float("inf") else None
             return
@@ -178,8 +181,9 @@ async def _guarded(turn: Turn, act: Act, hold: Hold, do: _Doing) -> Step:
 
 
 async def _leave(turn: Turn, act: Act) -> Step:
-    """Leave an act to a place that is for it: all that is done is that what is live was looked after before it."""
-    log.debug("%s: %s has its place elsewhere", turn.environment.name, act)
+    """Leave an act to a place that is for it: what is live was looked after before, and no drain outlasts its limit."""
+    if act in _BEFORE_DRAIN:
+        await drain.end_late(turn)
     return None
 
 
@@ -293,11 +297,12 @@ async def _obsolete(turn: Turn, act: Act) -> None:
 
     A fetch is, too, when a drain has lasted as long as it may: that is ended, and the fetch is begun again.
     """
-    parts, seen = turn.parts, turn.environment.revision
+    parts, seen, loop = turn.parts, turn.environment.revision, asyncio.get_running_loop()
+    drained = loop.time() + drain.limit_left(turn)
     listener = parts.bell.listen(turn.environment.id)
     while True:
         await listener.wait(parts.policy.pace.poll)
-        if act is Act.FETCH and drain.limit_left(turn) <= 0:
+        if act is Act.FETCH and loop.time() > drained:
             return
         environment = await _if_changed(parts, turn.lease, seen)
         if environment is None:

@@ -1,7 +1,7 @@
 """Leases: who works on an environment. A token that is no longer the row's writes nothing."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, CursorResult, Result, Update, and_, case, exists, or_, select, true, update
@@ -72,8 +72,13 @@ def claim(session: Session, owner: str, places: Places, *, now: float, until: fl
 
 
 def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
-    """Take leases on environments that are due and are to go: places of their own, so that builds hold up no close."""
-    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=~_STAYS)]
+    """Take leases on environments that are due and are to go: places of their own, so that builds hold up no close.
+
+    What was begun with another trust than is had now is to go as well.
+    """
+    other = _newest(lambda newest: newest.trusted != EnvironmentRow.trusted)
+    goes = or_(~_STAYS, and_(EnvironmentRow.placed.is_(True), other))
+    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=goes)]
     return _take(session, owner, wanted, until=until, limit=limit)
 
 
@@ -83,14 +88,12 @@ def claim_kept(session: Session, owner: str, *, now: float, until: float, limit:
     Just those of which :func:`~revieee.model.lifecycle.next_act` says to keep or to drain: what were taken for another
     act would be given back, and taken again at once.
     """
-    newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
-    settled = exists().where(
-        newest.environment_id == EnvironmentRow.id,
-        ~exists().where(later.environment_id == newest.environment_id, later.id > newest.id),
-        newest.incarnation == EnvironmentRow.incarnation,
-        newest.inputs == EnvironmentRow.inputs,
-        newest.trusted == EnvironmentRow.trusted,
-        or_(newest.verdict.is_(None), newest.verdict != Verdict.EXCLUDED.value),
+    settled = _newest(
+        lambda newest: and_(
+            newest.inputs == EnvironmentRow.inputs,
+            newest.trusted == EnvironmentRow.trusted,
+            or_(newest.verdict.is_(None), newest.verdict != Verdict.EXCLUDED.value),
+        )
     )
     kept = and_(_STAYS, _has(Phase.LIVE), settled, ~_has(*ON_ITS_WAY, Phase.UNDOING))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=kept)]
@@ -124,6 +127,17 @@ def claim_asking(session: Session, owner: str, *, now: float, until: float, limi
     asking = and_(_STAYS, EnvironmentRow.queued_at.is_not(None), EnvironmentRow.placed.is_(False))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=asking)]
     return _take(session, owner, wanted, until=until, limit=limit)
+
+
+def _newest(is_so: Callable[[type[ReleaseRow]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether an environment's newest release is of this incarnation, and something is so of it."""
+    newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
+    return exists().where(
+        newest.environment_id == EnvironmentRow.id,
+        ~exists().where(later.environment_id == newest.environment_id, later.id > newest.id),
+        newest.incarnation == EnvironmentRow.incarnation,
+        is_so(newest),
+    )
 
 
 def _has(*phases: Phase) -> ColumnElement[bool]:

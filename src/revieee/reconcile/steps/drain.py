@@ -1,10 +1,16 @@
 """Drain: an old release finishes its open requests, then what only it named is removed."""
 
+import logging
+
 from revieee.model.environment import Release
 from revieee.model.phases import Outcome
+from revieee.ports import PortError
 from revieee.reconcile.parts import Step, Turn, Wait
 from revieee.reconcile.steps.stack import named, used_images
 from revieee.store import releases
+from revieee.store.leases import StaleLease
+
+log = logging.getLogger(__name__)
 
 LOOK = 0.5
 """Seconds between two looks at open requests."""
@@ -26,18 +32,29 @@ async def drain(turn: Turn) -> Step:
 async def end_late(turn: Turn) -> bool:
     """End what drains for longer than it may, also while a newer release is on its way: it holds memory and room.
 
+    What cannot be removed now is in nobody's way: the next turn tries again, with the next tick at the latest.
+
     Returns:
-        Whether there was any; the caller's own snapshot still shows it.
+        Whether any was ended; the caller's own snapshot still shows it.
     """
-    late = [release for release in turn.environment.draining if _left(turn, release) <= 0]
-    for release in late:
-        await _end(turn, release)
-    return bool(late)
+    ended = False
+    for release in turn.environment.draining:
+        if _left(turn, release) > 0:
+            continue
+        try:
+            await _end(turn, release)
+            ended = True
+        except StaleLease:
+            raise
+        except PortError as error:
+            log.warning("%s: what drains has lasted too long, and stays: %s", turn.environment.name, error)
+    return ended
 
 
 def limit_left(turn: Turn) -> float:
-    """Give the seconds until the first drain has lasted as long as it may; without end where nothing drains."""
-    return min((_left(turn, release) for release in turn.environment.draining), default=float("inf"))
+    """Give the seconds until the next drain has lasted as long as it may; without end where none is to come."""
+    left = (_left(turn, release) for release in turn.environment.draining)
+    return min((one for one in left if one > 0), default=float("inf"))
 
 
 def _left(turn: Turn, release: Release) -> float:

@@ -66,14 +66,14 @@ async def _destroy_hook(turn: Turn, live: Release) -> str:
     if hook is None or live.stack is None:
         return ""
     others = named(turn.environment, without=live) - live.keys
-    if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
-        await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
     most = turn.parts.policy.limits.farewell
     short = replace(hook, hook=replace(hook.hook, timeout=min(hook.hook.timeout, most)))
     stack = replace(live.stack, start_timeout=min(live.stack.start_timeout, most))
     words = f"Its destroy hook runs first, for at most {short.hook.timeout:.0f} s."
     await turn.write(lambda session: releases.wait(session, turn.lease, words))
     try:
+        if others:  # the hook wakes what the live release stopped for them, and only one may write a volume
+            await turn.parts.engine.remove(turn.placement(live), others, grace=turn.parts.policy.pace.stop_grace)
         ending = await run_hook(turn, live, stack, short)
         failed = ending.reason if ending else ""
     except StaleLease:

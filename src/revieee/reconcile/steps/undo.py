@@ -45,21 +45,32 @@ async def _clear(turn: Turn, release: Release, live: ResolvedStack, keys: frozen
     """Remove what only this release names; gives why some of it stays, which keeps the live one from nothing.
 
     Raises:
-        PortError: what may write the volumes of the live one does not go, so that cannot be put back.
+        PortError: what may write the volumes of the live one runs on, so that cannot be put back.
     """
     writers = clashing(release.stack, live) if release.stack else frozenset()
     first = keys & (writers | release.hook_names)
-    await _remove(turn, release, first)
+    stuck = await _removed(turn, release, first)
     if release.stack is not None:
         # A draining release may name them, too; they must not write what the live one writes.
-        await turn.parts.engine.stop(turn.placement(release), release.stack, writers - keys)
+        await turn.parts.engine.stop(turn.placement(release), release.stack, writers if stuck else writers - keys)
+    if stuck is not None and first & (await _presence(turn)).running:
+        raise stuck
+    return await _removed(turn, release, keys - first) or stuck
+
+
+async def _removed(turn: Turn, release: Release, keys: frozenset[str]) -> PortError | None:
+    """Remove some; gives why they stay."""
     try:
-        await _remove(turn, release, keys - first)
+        await _remove(turn, release, keys)
     except StaleLease:
         raise
     except PortError as error:
         return error
     return None
+
+
+async def _presence(turn: Turn) -> Presence:
+    return (await turn.parts.engine.observe_all(turn.parts.instance)).get(turn.environment.id, Presence())
 
 
 async def _remove(turn: Turn, release: Release, keys: frozenset[str]) -> None:
@@ -84,6 +95,5 @@ async def _note_create_hook(turn: Turn, release: Release) -> None:
     name = next((one for one in release.hook_names if one.startswith("hook-create-")), None)
     if name is None or turn.environment.created_hook:
         return
-    there = (await turn.parts.engine.observe_all(turn.parts.instance)).get(turn.environment.id, Presence())
-    if name in there.completed:
+    if name in (await _presence(turn)).completed:
         await turn.write(lambda session: releases.hook_created(session, turn.lease))
