@@ -8,6 +8,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow, ReportRow, SubnetRow
 
 _CLOCK = "clock"
+_SLACK = 2.0
+"""Seconds by which the clocks of two hosts on one database may differ, and neither was set back."""
 
 _MOMENTS: tuple[tuple[InstrumentedAttribute[float] | InstrumentedAttribute[float | None], ColumnElement[bool]], ...] = (
     (EnvironmentRow.due_at, true()),
@@ -39,7 +41,10 @@ def note(session: Session, clock: Callable[[], float]) -> float:
     if row is None:
         session.add(MetaRow(key=_CLOCK, value=str(now)))
         return 0.0
-    back, row.value = float(row.value) - now, str(now)
+    back = float(row.value) - now
+    if 0 < back < _SLACK:
+        return 0.0
+    row.value = str(now)
     if back <= 0:
         return 0.0
     for moment, only in _MOMENTS:
