@@ -298,6 +298,8 @@ class Posted:
     deployment_state: str | None = None
     status: str | None = None
     """``<commit> <state>`` of the last commit status."""
+    doubtful: tuple[str, ...] = ()
+    """Commits whose status may be pending: we died while we told it."""
 
 
 class ReportedInPart(RetryLater):

@@ -10,7 +10,7 @@ from revieee.model.view import State, View
 from revieee.ports import Finding, Posted, ReportFault, RetryLater
 from revieee.reconcile.tell import Identity, Teller
 from revieee.store import reports
-from support.reconciling import Plane, facts
+from support.reconciling import Plane, commit, facts
 
 
 class Paper:
@@ -74,6 +74,18 @@ async def test_what_a_process_was_reporting_as_it_ended_is_reported_at_the_next_
     await runs_until(control, paper, paper.asked)
     assert [view.state for view in paper.told] == [State.LIVE]
     assert control.clock.now() - now < 30
+
+
+async def test_of_which_commits_something_may_be_told_outlives_a_process_that_dies_meanwhile(control: Plane) -> None:
+    paper = Paper()
+    paper.stuck = True
+    for number in (1, 2):
+        await control.settle(facts(number, minute=number))
+        paper.asked = asyncio.Event()
+        await runs_until(control, paper, paper.asked)
+    paper.stuck, paper.asked = False, asyncio.Event()
+    await runs_until(control, paper, paper.asked)
+    assert paper.given[-1].doubtful == (commit(1), commit(2))
 
 
 async def test_what_the_database_cut_off_is_reported_as_soon_as_it_is_back(

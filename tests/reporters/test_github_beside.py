@@ -122,3 +122,16 @@ class TestCommitStatus:
         posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), Posted())
         await reporter.report(facts_of(pull), seen(pull, State.GONE), posted)
         assert pull.statuses[-1].state == "success"
+
+    @pytest.mark.parametrize("state", [State.BUILDING, State.GONE])
+    async def test_what_was_told_as_we_died_stays_pending_on_no_commit(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, state: State
+    ) -> None:
+        """Of a commit before the newest, what is stored may know nothing but that something was to be told."""
+        former, view = pull.head_sha, seen(pull, State.BUILDING)
+        await reporter.report(facts_of(pull), view, Posted())
+        await practice.push(pull, {"a": "b"})
+        told = replace(seen(pull, state), commit=pull.head_sha)
+        await reporter.report(facts_of(pull), told, Posted(doubtful=(former,)))
+        states = [one.state for one in pull.statuses if one.sha == former]
+        assert states == ["pending", "success"]

@@ -156,8 +156,10 @@ class Teller:
 
 def _in_doubt(posted: Posted, view: View) -> Posted:
     """Say what is known should we die while telling: which things are ours, not what they say."""
-    status = f"{view.commit} pending" if posted.status else None
-    return replace(posted, comment_digest=None, deployment_state=None, status=status)
+    last, _, state = (posted.status or "").partition(" ")
+    commits = (*posted.doubtful, last if state == "pending" else "", view.waiting_commit or view.commit)
+    doubtful = tuple(dict.fromkeys(one for one in commits if one))
+    return replace(posted, comment_digest=None, deployment_state=None, status=None, doubtful=doubtful)
 
 
 def _digest(view: View) -> str:

@@ -12,18 +12,30 @@ from revieee.reporters.github_task import Task
 async def tell_status(task: Task, posted: Posted) -> Posted:
     """Set the commit's status where it is another one; nothing stays pending after the end."""
     commit, told = task.view.waiting_commit or task.view.commit, words.status(task.view)
+    pending = _pending(posted)
     if told is None:
-        last, _, state = (posted.status or "").partition(" ")
-        if task.view.state is not State.GONE or state != "pending":
+        if task.view.state is not State.GONE or not pending:
             return posted
-        commit, told = (
-            last,
-            words.Told(state="success", description="The pull request ended first"),
-        )
+        for one in pending:
+            await _set(task, one, words.Told(state="success", description="The pull request ended first"))
+        return replace(posted, status=f"{pending[-1]} success", doubtful=())
     key = f"{commit} {told.state}"
     if key == posted.status:
         return posted
-    await _end_former(task, posted, commit)
+    for former in pending:
+        if former != commit:
+            await _set(task, former, words.Told(state="success", description=f"Superseded by {commit[:7]}"))
+    await _set(task, commit, told)
+    return replace(posted, status=key, doubtful=())
+
+
+def _pending(posted: Posted) -> list[str]:
+    """Give the commits on which something of ours may stay pending, the last one told of at the end."""
+    last, _, state = (posted.status or "").partition(" ")
+    return [*(one for one in posted.doubtful if one != last), *([last] if state == "pending" else ())]
+
+
+async def _set(task: Task, commit: str, told: words.Told) -> None:
     document: dict[str, Any] = {
         "state": told.state,
         "context": words.STATUS_CONTEXT,
@@ -32,12 +44,3 @@ async def tell_status(task: Task, posted: Posted) -> Posted:
     if told.url:
         document["target_url"] = told.url
     await task.repository.post(f"/statuses/{commit}", document)
-    return replace(posted, status=key)
-
-
-async def _end_former(task: Task, posted: Posted, commit: str) -> None:
-    """Let nothing stay pending on a commit that a newer one superseded."""
-    former, _, state = (posted.status or "").partition(" ")
-    if state == "pending" and former != commit:
-        document = {"state": "success", "context": words.STATUS_CONTEXT, "description": f"Superseded by {commit[:7]}"}
-        await task.repository.post(f"/statuses/{former}", document)
