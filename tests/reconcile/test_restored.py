@@ -1,12 +1,17 @@
 """A database from a backup: the engine has what its rows do not know yet."""
 
+import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from revieee.engines.memory import Fault
+from revieee.reconcile.restored import FILE, begin_anew_if_restored
 from revieee.store.schema import EnvironmentRow
-from support.outside import Outside, Process, pull_request
+from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm, first_live
 from support.stage import on_stage
 
@@ -57,6 +62,98 @@ def test_a_close_after_a_restore_ends(tmp_path: Path) -> None:
         assert not around.everything()[1].placed
         assert around.world.read("SELECT name FROM things WHERE environment = 1") == []
         assert around.world.read("SELECT name FROM containers") == []
+        await process.stop()
+
+    on_stage(tmp_path, play)
+
+
+def copied(source: Path, target: Path) -> None:
+    """Do what sqlite3's `.backup` and `.restore` do."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
+
+
+def things(around: Outside) -> set[str]:
+    """Everything on the engine, by name; each tells its incarnation."""
+    tables = ("SELECT name FROM containers", "SELECT name FROM things WHERE environment != 0 AND kind != 'image'")
+    return {str(row["name"]) for query in tables for row in around.world.read(query)}
+
+
+async def restarted(around: Outside) -> Process:
+    process = Process(around)
+    await begin_anew_if_restored(process.parts)
+    process.start()
+    return process
+
+
+def test_after_a_restore_nobody_finds_anything_of_another_one(tmp_path: Path) -> None:
+    """The restored database gives the number of an environment that it does not know to the next one."""
+
+    async def play(around: Outside) -> None:
+        process = await restarted(around)
+        await asyncio.sleep(60)
+        copied(tmp_path / "store.db", tmp_path / "backup.db")
+        around.source.commits |= {commit(1): files(1), commit(2): files(2)}
+        around.hear(pull_request(1, after=10))
+        process.bell.hint()
+        await asyncio.sleep(60)
+        assert await calm(around)
+        assert around.everything()[1].live is not None
+        of_one = things(around)
+        await process.stop()
+
+        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        assert around.everything() == {}
+        around.hear(pull_request(2, head=2, after=100))
+        process = await restarted(around)
+        assert await calm(around)
+        environment = around.everything()[1]
+        assert environment.facts.number == 2
+        assert environment.live is not None
+        assert things(around)
+        assert not things(around) & of_one
+        before = things(around)
+        await process.stop()
+
+        process = await restarted(around)
+        assert await calm(around)
+        assert things(around) == before, "once is enough"
+        await process.stop()
+
+    on_stage(tmp_path, play)
+
+
+@pytest.mark.parametrize("written", [None, "", "no number", "0", "5"])
+def test_a_database_that_lost_a_few_ticks_or_has_no_count_beside_it_came_from_no_backup(
+    tmp_path: Path, written: str | None
+) -> None:
+    async def play(around: Outside) -> None:
+        process = await first_live(around)
+        await asyncio.sleep(60)
+        before = things(around)
+        await process.stop()
+        if written is not None:
+            (around.folder / FILE).write_text(written)
+        process = await restarted(around)
+        assert await calm(around)
+        assert things(around) == before
+        await process.stop()
+
+    on_stage(tmp_path, play)
+
+
+def test_an_engine_that_is_away_is_waited_for(tmp_path: Path) -> None:
+    async def play(around: Outside) -> None:
+        process = await first_live(around)
+        await asyncio.sleep(60)
+        await process.stop()
+        before = things(around)
+        (around.folder / FILE).write_text("1000000")
+        around.world.fail("observe_all", Fault(), times=3)
+        process = await restarted(around)
+        assert await calm(around)
+        assert around.everything()[1].live is not None
+        assert not things(around) & before
         await process.stop()
 
     on_stage(tmp_path, play)

@@ -18,6 +18,7 @@ from revieee.cli.errors import told
 from revieee.cli.keys import secret_key
 from revieee.ports import Fault, PortError, Severity
 from revieee.reconcile.owner import Place, take_place
+from revieee.reconcile.restored import begin_anew_if_restored
 from revieee.settings import Settings, load
 from revieee.wiring import ControlPlane, open_database, wire
 
@@ -79,13 +80,7 @@ async def run(plane: ControlPlane, place: Place) -> None:
     try:
         await _open(plane, place)
         click.echo(f"Revieee serves {plane.settings.base_url} (instance {plane.parts.instance}).", err=True)
-        tasks += _tasks(plane, place)
-        ended = asyncio.create_task(stop.wait())
-        await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        for task in tasks:
-            if task.done():
-                task.result()
+        await _work(plane, place, tasks, stop)
     finally:
         path.unlink(missing_ok=True)  # nginx asks the other one at once
         server.should_exit = True
@@ -94,6 +89,21 @@ async def run(plane: ControlPlane, place: Place) -> None:
         await plane.parts.builder.close()
         await plane.parts.engine.close()
         await plane.github.close()
+
+
+async def _work(plane: ControlPlane, place: Place, tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Do everything until a task ends or we are asked to stop; what was begun is added to the tasks."""
+    ended = asyncio.create_task(stop.wait())
+    tasks.append(asyncio.create_task(begin_anew_if_restored(plane.parts), name="restored"))
+    await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if tasks[-1].done():
+        tasks.pop().result()
+        tasks += _tasks(plane, place)
+        await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
+    ended.cancel()
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 def _tasks(plane: ControlPlane, place: Place) -> list[asyncio.Task[None]]:

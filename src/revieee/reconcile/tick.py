@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from revieee.ports import Placement, PortError, Presence, RetryLater
 from revieee.reconcile.idle import note_visits, put_away
 from revieee.reconcile.parts import CHECKOUTS, Parts
+from revieee.reconcile.restored import beat
 from revieee.reconcile.setback import notice
 from revieee.store import environments, inbox, leases, logs, releases, routes, secrets
 
@@ -34,7 +35,7 @@ async def tick(parts: Parts) -> None:
     """
     problems: list[PortError] = []
     mine = await _is_ours(parts)
-    alone = (sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
+    alone = (beat, sweep, clear_checkouts, forget_repositories, note_visits, put_away, tidy)
     for look in (notice, compare_routes, forget_the_gone, *(alone if mine else ())):
         try:
             await look(parts)

@@ -1,0 +1,53 @@
+"""Beats: a count that goes up with each tick. A database whose count is behind came from a backup."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from revieee.model.phases import Phase, Verdict
+from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
+
+_BEAT = "beat"
+
+
+def count(session: Session) -> int:
+    """Count one more and give the number."""
+    row = session.get(MetaRow, _BEAT, with_for_update=True)
+    if row is None:
+        row = MetaRow(key=_BEAT, value="0")
+        session.add(row)
+    row.value = str(int(row.value) + 1)
+    return int(row.value)
+
+
+def last(session: Session) -> int:
+    """Give the number of the last one; 0 where there was none."""
+    row = session.get(MetaRow, _BEAT)
+    return int(row.value) if row else 0
+
+
+def begin_anew(session: Session, there: Mapping[int, int], *, beat: int, now: float) -> None:
+    """Have every environment of a restored database removed; what is wanted begins anew.
+
+    Args:
+        session: of the store.
+        there: the latest incarnation that the engine had anything of, by environment.
+        beat: the number from which to count on, so that this happens once.
+        now: Unix time, seconds.
+    """
+    session.merge(MetaRow(key=_BEAT, value=str(beat)))
+    # No ``destroy`` hook: what it would say goodbye to is not what is there.
+    session.execute(
+        update(ReleaseRow)
+        .where(ReleaseRow.phase != Phase.ENDED.value)
+        .values(phase=Phase.ENDED.value, phase_since=now, ended_at=now, verdict=Verdict.REMOVED.value)
+    )
+    rows = session.scalars(
+        select(EnvironmentRow).where(or_(EnvironmentRow.placed.is_(True), EnvironmentRow.id.in_(there)))
+    )
+    for row in rows:
+        row.incarnation = max(row.incarnation, there.get(row.id, 0))
+        row.placed, row.removing_since, row.due_at = True, now, now
+        row.lease_owner, row.lease_until, row.lease_token = None, None, row.lease_token + 1
+        row.version += 1
