@@ -109,4 +109,5 @@ async def _remove(engine: Engine, instance: str, environment: int, presence: Pre
     name = names.get(environment, f"environment {environment}")
     placement = Placement(instance=instance, environment=environment, incarnation=0, name=name)
     await engine.remove(placement, None, grace=1.0)
-    return f"{name} ({len(presence.keys)} containers)"
+    many = len(presence.keys)
+    return f"{name} ({many} container{'' if many == 1 else 's'})"
