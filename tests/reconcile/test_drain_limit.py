@@ -18,6 +18,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import first_live
 from support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 MANY = 200
 """Turns in ten minutes; one every ten seconds, for the tick, are 60."""
 

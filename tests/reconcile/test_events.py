@@ -79,6 +79,7 @@ def test_a_container_killed_by_hand_is_back_at_once(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_what_turns_do_themselves_leads_to_no_endless_turns(tmp_path: Path) -> None:
     async def story(around: Outside, clock: LoopClock) -> None:
         around.world.lose(1, key(around, "web"))
@@ -90,6 +91,7 @@ def test_what_turns_do_themselves_leads_to_no_endless_turns(tmp_path: Path) -> N
     told(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_a_crash_loop_is_left_to_its_backoff(tmp_path: Path) -> None:
     async def story(around: Outside, clock: LoopClock) -> None:
         around.world.script("postgres:16", Behaviour(exits=1))

@@ -51,6 +51,7 @@ async def test_the_old_release_stays_until_its_requests_are_finished(control: Pl
     assert len((await control.parts.engine.observe_all(control.parts.instance))[1].keys) == 2
 
 
+@pytest.mark.slow
 async def test_requests_that_never_end_are_cut_at_the_drain_limit(control: Plane) -> None:
     first = await control.settle(facts(1))
     assert first.live is not None

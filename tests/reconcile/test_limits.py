@@ -15,6 +15,8 @@ from revieee.reconcile.loop import Reconciler
 from revieee.store.schema import EnvironmentRow
 from support.reconciling import REPOSITORY, Plane, commit, facts, plane
 
+pytestmark = pytest.mark.slow
+
 OTHER = RepositoryFacts(id=8, name="acme/blog")
 
 

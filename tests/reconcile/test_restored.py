@@ -15,6 +15,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm, first_live
 from support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 
 async def reopened(around: Outside) -> None:
     """Let pull request 1 be in its second life, and nobody work."""

@@ -13,6 +13,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import first_live
 from support.stage import on_stage
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3600.0
 
 
