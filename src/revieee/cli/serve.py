@@ -44,6 +44,8 @@ def serve() -> None:
     )
     for chatty in ("httpx", "alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A connection that the database dropped is told of, in words, by whoever used it; this would add a trace.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     settings = load()
     database = open_database(settings)
     try:
