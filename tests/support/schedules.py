@@ -258,7 +258,9 @@ class Schedule:
         self.destroyed.pop(number, None)
         self.doubtful.discard(number)
         if what == "destroy":
-            self.destroyed[number] = self.around.everything()[id_].facts.head_commit
+            head = self.destroyed[number] = self.around.everything()[id_].facts.head_commit
+            if number in self.truth and self.truth[number].head_commit != head:
+                self.doubtful.add(number)  # a push that was not heard of yet is newer
         self.note(f"#{number} {what}")
 
     # What GitHub says
