@@ -6,6 +6,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.phases import Phase, Verdict
+from revieee.store.counting import next_number
 from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 
 _BEAT = "beat"
@@ -13,12 +14,7 @@ _BEAT = "beat"
 
 def count(session: Session) -> int:
     """Count one more and give the number."""
-    row = session.get(MetaRow, _BEAT, with_for_update=True)
-    if row is None:
-        row = MetaRow(key=_BEAT, value="0")
-        session.add(row)
-    row.value = str(int(row.value) + 1)
-    return int(row.value)
+    return next_number(session, _BEAT)
 
 
 def last(session: Session) -> int:

@@ -6,7 +6,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from revieee.model.route import Endpoint, Route, RouteState
-from revieee.store.schema import MetaRow, RouteRow
+from revieee.store.counting import next_number
+from revieee.store.schema import RouteRow
 
 _VERSION = "route_version"
 
@@ -25,7 +26,7 @@ def claim(session: Session, environment_id: int, hosts: Mapping[str, str], *, no
     if not all(_free_for(environment_id, row) for row in rows.values()):
         return False
     fresh = [one for one in hosts if one not in rows or rows[one].state == RouteState.GONE]
-    version = _next_version(session) if fresh else 0
+    version = next_number(session, _VERSION) if fresh else 0
     for hostname in fresh:
         row = rows.get(hostname)
         if row is None:  # if another made it just now, this fails, and all of it is run again and sees that
@@ -67,7 +68,7 @@ def set_routes(
         service, state, endpoint = wanted.get(hostname, ("", RouteState.GONE, None))
         leads = (state.value, endpoint.host if endpoint else None, endpoint.port if endpoint else None)
         if (row.state, row.host, row.port) != leads:
-            version = version or _next_version(session)
+            version = version or next_number(session, _VERSION)
             row.state, row.host, row.port = leads
             row.version, row.changed_at = version, now
         row.service = service or row.service
@@ -110,15 +111,6 @@ def find(session: Session, hostname: str) -> tuple[Route, int] | None:
 def forget(session: Session, *, before: float) -> None:
     """Drop routes that are gone since before that time."""
     session.execute(delete(RouteRow).where(RouteRow.state == RouteState.GONE.value, RouteRow.changed_at < before))
-
-
-def _next_version(session: Session) -> int:
-    row = session.get(MetaRow, _VERSION, with_for_update=True)
-    if row is None:
-        row = MetaRow(key=_VERSION, value="0")
-        session.add(row)
-    row.value = str(int(row.value) + 1)
-    return int(row.value)
 
 
 def _route(row: RouteRow) -> Route:
