@@ -1,7 +1,6 @@
 """Hosts that nobody pushed, and a control plane that is slow, hung or not there."""
 
 import asyncio
-import time
 
 from revieee.model.route import Route, RouteState
 from revieee.model.view import State, View
@@ -73,13 +72,11 @@ async def test_a_hung_control_plane_costs_known_hosts_nothing(place: Place) -> N
         place.answers.gate.clear()
         strangers = [asyncio.create_task(place.get(f"nobody{n}.localhost")) for n in range(100)]
         await asked(place, 1)
-        slowest = 0.0
-        for _ in range(100):
-            begin = time.monotonic()
+        answered = 0
+        while answered < 100 and not any(stranger.done() for stranger in strangers):  # they wait for 3 s
             assert (await place.get(HOST)).text == "me"
-            slowest = max(slowest, time.monotonic() - begin)
-        assert slowest < 1  # the strangers wait for 3 s
-        assert not any(stranger.done() for stranger in strangers)
+            answered += 1
+        assert answered > 10
         place.answers.gate.set()
         assert {(await stranger).status_code for stranger in strangers} <= {404, 503}
 

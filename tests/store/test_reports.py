@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from revieee.ports import Posted
 from revieee.store import reports
@@ -122,6 +124,27 @@ def test_first_reports_are_claimed_once_by_two_processes(database: Database) -> 
     with ThreadPoolExecutor(2) as threads:
         got = [one for some in threads.map(work, range(2)) for one in some]
     assert sorted(got) == ids
+
+
+def test_a_first_report_that_another_process_claims_meanwhile_is_not_taken_from_it(database: Database) -> None:
+    if database.url.get_backend_name() == "sqlite":
+        pytest.skip("SQLite has one writer")
+    ids = many(database, 3)
+    theirs: list[Pending] = []
+
+    def work(session: Session) -> list[Pending]:
+        return list(reports.claim(session, "them", now=NOW, until=NOW + 120))
+
+    def looked(*_: object) -> None:
+        if not theirs:
+            theirs.extend(database.run_here(work))
+
+    def late(session: Session) -> list[Pending]:
+        event.listen(session.connection(), "after_cursor_execute", looked)
+        return list(reports.claim(session, "us", now=NOW, until=NOW + 120))
+
+    assert database.run_here(late) == []
+    assert [one.environment for one in theirs] == ids
 
 
 def test_what_was_never_told_comes_before_what_was_put_off(database: Database) -> None:

@@ -37,9 +37,10 @@ def claim(session: Session, owner: str, *, now: float, until: float, limit: int 
 def _claimed(session: Session, one: Pending, owner: str, *, now: float, until: float) -> bool:
     """Put a report off for all others; False where another process did so first."""
     if one.fresh:
-        row = _row(session, one.environment)
-        row.due_at, row.owner = until, owner
-        session.flush()  # another process that made the same row fails here, and its transaction is run again
+        row = ReportRow(environment_id=one.environment, version=0, digest="", posted="{}", due_at=until, attempts=0)
+        row.problem, row.owner = "", owner
+        session.add(row)  # never looked for: a row that another process made since would be found, and taken from it
+        session.flush()  # where there is one by now this fails, and the transaction is run again
         return True
     done = session.execute(
         update(ReportRow)
@@ -127,13 +128,4 @@ def _mine(session: Session, environment_id: int, owner: str) -> ReportRow:
     row = session.get(ReportRow, environment_id, with_for_update=True)
     if row is None or row.owner != owner:
         raise NotOurs(f"another process reports environment {environment_id}")
-    return row
-
-
-def _row(session: Session, environment_id: int) -> ReportRow:
-    row = session.get(ReportRow, environment_id)
-    if row is None:
-        row = ReportRow(environment_id=environment_id, version=0, digest="", posted="{}", due_at=0.0, attempts=0)
-        row.problem = row.owner = ""
-        session.add(row)
     return row
