@@ -34,13 +34,18 @@ async def first_live(around: Outside, fate: Fate | None = None) -> Process:
     return process
 
 
+_DUE = (
+    select(func.count())
+    .select_from(EnvironmentRow)
+    .where(or_(EnvironmentRow.due_at.is_not(None), EnvironmentRow.lease_until.is_not(None)))
+)
+_UNTOLD = (
+    select(func.count())
+    .select_from(EnvironmentRow)
+    .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
+    .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
+)
+
+
 def _busy(around: Outside) -> bool:
-    due = select(func.count()).select_from(EnvironmentRow)
-    due = due.where(or_(EnvironmentRow.due_at.is_not(None), EnvironmentRow.lease_until.is_not(None)))
-    untold = (
-        select(func.count())
-        .select_from(EnvironmentRow)
-        .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
-        .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
-    )
-    return bool(around.database.run_here(lambda session: (session.scalar(due) or 0) + (session.scalar(untold) or 0)))
+    return bool(around.database.run_here(lambda session: session.scalar(_DUE) or session.scalar(_UNTOLD)))

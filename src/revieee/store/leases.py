@@ -4,7 +4,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, CursorResult, Result, Update, and_, case, exists, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Result,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    exists,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session, aliased
 
 from revieee.model.phases import ON_ITS_WAY, Phase, Verdict
@@ -15,8 +28,49 @@ from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 _TICK = "tick"
 _FEW = 4
 """Places; with fewer there is nothing to share."""
+
+
+def _newest(is_so: Callable[[type[ReleaseRow]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether an environment's newest release is of this incarnation, and something is so of it."""
+    newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
+    return exists().where(
+        newest.environment_id == EnvironmentRow.id,
+        ~exists().where(later.environment_id == newest.environment_id, later.id > newest.id),
+        newest.incarnation == EnvironmentRow.incarnation,
+        is_so(newest),
+    )
+
+
+def _has(*phases: Phase) -> ColumnElement[bool]:
+    """Whether an environment has a release in one of some phases."""
+    of_it = ReleaseRow.environment_id == EnvironmentRow.id
+    return exists().where(of_it, ReleaseRow.phase.in_([phase.value for phase in phases]))
+
+
 _STAYS = and_(EnvironmentRow.wanted.is_(True), EnvironmentRow.removing_since.is_(None))
 """Of an environment that is not to go."""
+_SETTLED = _newest(
+    lambda newest: and_(
+        newest.inputs == EnvironmentRow.inputs,
+        newest.trusted == EnvironmentRow.trusted,
+        or_(newest.verdict.is_(None), newest.verdict != Verdict.EXCLUDED.value),
+    )
+)
+"""Nothing newer is wanted than its newest release."""
+_NOW_OTHERWISE_TRUSTED = _newest(lambda newest: newest.trusted != EnvironmentRow.trusted)
+
+# Made once: to write such a statement down takes longer than to run it.
+_DUE = (
+    select(EnvironmentRow.id, EnvironmentRow.lease_token, EnvironmentRow.repository_id)
+    .where(EnvironmentRow.due_at <= bindparam("now"))
+    .where(or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < bindparam("now")))
+    .order_by(EnvironmentRow.due_at, EnvironmentRow.id)
+)
+"""What is due and free, longest due first. All of it: a limit would let one repository with many hide the others."""
+_GOING = _DUE.where(or_(~_STAYS, and_(EnvironmentRow.placed.is_(True), _NOW_OTHERWISE_TRUSTED)))
+_LIVE = _DUE.where(_STAYS, _has(Phase.LIVE))
+_KEPT = _LIVE.where(_SETTLED, ~_has(*ON_ITS_WAY, Phase.UNDOING))
+_ASKING = _DUE.where(_STAYS, EnvironmentRow.queued_at.is_not(None), EnvironmentRow.placed.is_(False))
 
 
 class StaleLease(PortError):
@@ -65,7 +119,7 @@ def claim(session: Session, owner: str, places: Places, *, now: float, until: fl
     under_way = Counter(places.busy)
     wanted = [
         (id_, token)
-        for id_, token, repository in _fairly(_due(session, now=now), under_way)
+        for id_, token, repository in _fairly(_due(session, _DUE, now=now), under_way)
         if (under_way := under_way + Counter([repository]))[repository] <= places.share
     ]
     return _take(session, owner, wanted, until=until, limit=places.free)
@@ -76,9 +130,7 @@ def claim_going(session: Session, owner: str, *, now: float, until: float, limit
 
     What was begun with another trust than is had now is to go as well.
     """
-    other = _newest(lambda newest: newest.trusted != EnvironmentRow.trusted)
-    goes = or_(~_STAYS, and_(EnvironmentRow.placed.is_(True), other))
-    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=goes)]
+    wanted = [(id_, token) for id_, token, _ in _due(session, _GOING, now=now)]
     return _take(session, owner, wanted, until=until, limit=limit)
 
 
@@ -88,15 +140,7 @@ def claim_kept(session: Session, owner: str, *, now: float, until: float, limit:
     Just those of which :func:`~revieee.model.lifecycle.next_act` says to keep or to drain: what were taken for another
     act would be given back, and taken again at once.
     """
-    settled = _newest(
-        lambda newest: and_(
-            newest.inputs == EnvironmentRow.inputs,
-            newest.trusted == EnvironmentRow.trusted,
-            or_(newest.verdict.is_(None), newest.verdict != Verdict.EXCLUDED.value),
-        )
-    )
-    kept = and_(_STAYS, _has(Phase.LIVE), settled, ~_has(*ON_ITS_WAY, Phase.UNDOING))
-    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=kept)]
+    wanted = [(id_, token) for id_, token, _ in _due(session, _KEPT, now=now)]
     return _take(session, owner, wanted, until=until, limit=limit)
 
 
@@ -115,7 +159,7 @@ def claim_lost(
     """
     if not lost or limit <= 0:
         return []
-    due = _due(session, now=now, only=and_(_STAYS, _has(Phase.LIVE)))
+    due = _due(session, _LIVE, now=now)
     return _take(session, owner, [(id_, token) for id_, token, _ in due if id_ in lost], until=until, limit=limit)
 
 
@@ -124,26 +168,8 @@ def claim_asking(session: Session, owner: str, *, now: float, until: float, limi
 
     Whoever is next in that line keeps those behind it waiting, so it asks whatever else its repository has under way.
     """
-    asking = and_(_STAYS, EnvironmentRow.queued_at.is_not(None), EnvironmentRow.placed.is_(False))
-    wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=asking)]
+    wanted = [(id_, token) for id_, token, _ in _due(session, _ASKING, now=now)]
     return _take(session, owner, wanted, until=until, limit=limit)
-
-
-def _newest(is_so: Callable[[type[ReleaseRow]], ColumnElement[bool]]) -> ColumnElement[bool]:
-    """Whether an environment's newest release is of this incarnation, and something is so of it."""
-    newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
-    return exists().where(
-        newest.environment_id == EnvironmentRow.id,
-        ~exists().where(later.environment_id == newest.environment_id, later.id > newest.id),
-        newest.incarnation == EnvironmentRow.incarnation,
-        is_so(newest),
-    )
-
-
-def _has(*phases: Phase) -> ColumnElement[bool]:
-    """Whether an environment has a release in one of some phases."""
-    of_it = ReleaseRow.environment_id == EnvironmentRow.id
-    return exists().where(of_it, ReleaseRow.phase.in_([phase.value for phase in phases]))
 
 
 def _take(
@@ -164,19 +190,9 @@ def _take(
     return taken
 
 
-def _due(session: Session, *, now: float, only: ColumnElement[bool] | None = None) -> Sequence[tuple[int, int, int]]:
-    """Give (id, token, repository) of what is due and free, longest due first.
-
-    All of it: a limit here would let one repository with many hide the others.
-    """
-    found = session.execute(
-        select(EnvironmentRow.id, EnvironmentRow.lease_token, EnvironmentRow.repository_id)
-        .where(EnvironmentRow.due_at <= now)
-        .where(or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now))
-        .where(true() if only is None else only)
-        .order_by(EnvironmentRow.due_at, EnvironmentRow.id)
-    )
-    return [(id_, token, repository) for id_, token, repository in found]
+def _due(session: Session, which: Select[int, int, int], *, now: float) -> Sequence[tuple[int, int, int]]:
+    """Give (id, token, repository) of what is due."""
+    return [(id_, token, repository) for id_, token, repository in session.execute(which, {"now": now})]
 
 
 def _fairly(found: Sequence[tuple[int, int, int]], busy: Mapping[int, int]) -> Sequence[tuple[int, int, int]]:
