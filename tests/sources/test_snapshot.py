@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,20 @@ def test_a_repository_inside_is_read_as_it_is(checkout: Path) -> None:
 
     with snapshot(checkout) as tree:
         assert tree.read("lib/file") == b"2"
+
+
+def test_what_changed_moments_after_a_commit_is_read_as_it_is(checkout: Path) -> None:
+    """Of one size and one second, it is told from what was committed by the time of the index (git's racy-git)."""
+    written, index = checkout / "state", checkout / ".git" / "index"
+    written.write_text("1")
+    os.utime(written, (1e9, 1e9))
+    commit_all(checkout)
+    written.write_text("2")
+    os.utime(written, (1e9, 1e9))
+    os.utime(index, (1e9, 1e9))
+
+    with snapshot(checkout) as tree:
+        assert tree.read("state") == b"2"
 
 
 def test_filters_of_the_repository_do_not_run(checkout: Path, tmp_path: Path) -> None:

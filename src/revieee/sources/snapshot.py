@@ -63,7 +63,7 @@ def _taken(folder: Path, scratches: ExitStack, depth: int) -> tuple[Root, dict[s
         (git_dir / "objects" / "info" / "alternates").write_bytes(os.fsencode(theirs.objects) + b"\n")
         borrowed["core.excludesFile"] = str(theirs.excluded)
         if theirs.index.exists():
-            shutil.copyfile(theirs.index, index)
+            shutil.copy2(theirs.index, index)  # its time as well: by that git sees what changed moments after it
     places = {"GIT_INDEX_FILE": str(index), "GIT_WORK_TREE": str(folder)}
     new = ("ls-files", "--others", "--modified", "--exclude-standard", "-z")
     try:
