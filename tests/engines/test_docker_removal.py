@@ -1,7 +1,7 @@
 """A removal that something on the host obstructs: tried with growing pauses, and told what it is."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from revieee.engines.docker import removal
 from revieee.engines.docker.engine import DockerEngine
 from revieee.model.policy import EngineOptions
 from revieee.model.telling import view_of
+from revieee.ports import Placement
 from revieee.reconcile.loop import Reconciler
 from revieee.store import releases
 from support.reconciling import facts, plane
@@ -23,9 +24,9 @@ FOREIGN = {"Id": "c9", "Names": ["/backup"]}
 class Obstructed(DockerClient):
     """An engine with one network left, on which somebody else's container is."""
 
-    def __init__(self, trouble: str) -> None:
+    def __init__(self, trouble: str, users: Sequence[Json] = (FOREIGN,)) -> None:
         super().__init__("unix:///nowhere")
-        self.trouble, self.free = trouble, False
+        self.trouble, self.users, self.free = trouble, users, False
 
     async def call(self, method: str, *path: str, query: Mapping[str, Json] | None = None, **_: object) -> Json:
         """Answer as Docker does."""
@@ -39,24 +40,56 @@ class Obstructed(DockerClient):
             return [] if self.free else [NETWORK]
         if path[0] == "volumes":
             return {"Volumes": None}
-        return [FOREIGN] if path[0] == "containers" and filters == {"network": ["n1"]} else []
+        return list(self.users) if path[0] == "containers" and filters == {"network": ["n1"]} else []
+
+
+class Emptying(Obstructed):
+    """An engine with a container on a network of ours; it notes what it is asked, in its order."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.asked: list[str] = []
+
+    async def call(self, method: str, *path: str, query: Mapping[str, Json] | None = None, **more: object) -> Json:
+        """Answer as Docker does."""
+        self.asked.append(f"{method} {path[0]}")
+        if path[0] == "containers" and method == "GET" and "DELETE containers" not in self.asked:
+            return [{"Id": "c1", "Names": ["/web"], "State": "exited", "Labels": {}}]
+        if method == "DELETE":
+            self.free = path[0] == "networks"
+            return None
+        return await super().call(method, *path, query=query, **more)
+
+
+async def test_a_network_is_removed_once_no_container_is_seen_on_it() -> None:
+    client = Emptying()
+    placement = Placement(instance="x", environment=1, incarnation=1, name="acme/shop#1")
+    await removal.remove_all(client, placement, 0)
+    ended, removed = (client.asked.index(f"DELETE {kind}") for kind in ("containers", "networks"))
+    assert "GET containers" in client.asked[ended:removed]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "words"),
+    ("client", "words"),
     [
-        ("", "Docker cannot remove the network rv-0123abcd-1, which the container backup uses."),
-        ("device or resource busy", "The Docker engine could not remove the environment: device or resource busy"),
+        (Obstructed(""), "Docker cannot remove the network rv-0123abcd-1, which the container backup uses."),
+        (
+            Obstructed("", users=()),
+            "the network rv-0123abcd-1, which no container uses (Docker counts one all the same, until it is started anew)",
+        ),
+        (
+            Obstructed("device or resource busy"),
+            "The Docker engine could not remove the environment: device or resource busy",
+        ),
     ],
-    ids=["in use", "an error"],
+    ids=["in use", "counted wrong", "an error"],
 )
 async def test_a_removal_that_is_obstructed_has_growing_pauses_and_says_by_what(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str, words: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Obstructed, words: str
 ) -> None:
     monkeypatch.setattr(removal, "_PAUSE", 0.0)
     control = plane(tmp_path)
     await control.settle(facts(1))
-    client = Obstructed(trouble)
     engine = DockerEngine(EngineOptions(instance=control.parts.instance, walls=False), client)
     reconciler = Reconciler(replace(control.parts, engine=engine))
     control.wish(facts(1, minute=1, open=False))

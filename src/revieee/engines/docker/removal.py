@@ -15,6 +15,8 @@ _STOP_TIME = 30.0
 """Seconds that an order to stop may take beyond the grace period."""
 _LONGEST_GRACE = 600.0
 _BUSY = frozenset({ABSENT, CONFLICT})
+_LOST_COUNT = {"network": ", which no container uses (Docker counts one all the same, until it is started anew)"}
+"""Seen of Docker 20.10; to disconnect by force finds nothing to be disconnected."""
 
 
 async def remove_keys(client: DockerClient, placement: Placement, keys: Collection[str], grace: float | None) -> None:
@@ -40,9 +42,10 @@ async def remove_all(client: DockerClient, placement: Placement, grace: float | 
         await asyncio.sleep(_PAUSE if attempt > 1 else 0)
         await _end(client, containers, grace)
         names = [str(one["Name"]) for one in volumes]
+        # Not while a container is there: Docker may lose count of those on a network that it is to remove meanwhile.
+        empty = [] if containers else [str(one["Id"]) for one in networks]
         await asyncio.gather(
-            *(_drop(client, "networks", str(one["Id"])) for one in networks),
-            *(_drop(client, "volumes", name) for name in names),
+            *(_drop(client, "networks", one) for one in empty), *(_drop(client, "volumes", name) for name in names)
         )
         for image in sorted(made, key=lambda one: -int(one["Created"])):  # one made from another goes first
             await images.remove(client, image, force=True)
@@ -64,7 +67,7 @@ async def _obstacles(client: DockerClient, placement: Placement) -> list[str]:
         filters = {"ancestor" if kind == "image" else kind: [id_]}
         users = await client.call("GET", "containers", "json", query={"all": True, "filters": filters})
         used = f", which the container {', '.join(_named(one) for one in users)} uses" if users else ""
-        found.append(f"the {kind} {name}{used}")
+        found.append(f"the {kind} {name}{used or _LOST_COUNT.get(kind, '')}")
     return found
 
 
