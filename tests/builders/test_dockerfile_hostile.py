@@ -154,6 +154,7 @@ def test_what_people_write_is_read_as_they_mean_it(text: str, images: set[str]) 
     assert set(read(text, "Dockerfile").images({"GIVEN": "2"})) == images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -197,6 +198,7 @@ def test_reading_takes_time_in_line_with_the_length(text: str) -> None:
     assert time.process_time() - began < 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

@@ -154,6 +154,7 @@ def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatc
     assert run("logs", "acme/shop#1").exit_code == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("list",), ("list", "--json"), ("show", "acme/shop#1"), ("--help",)])
 def test_what_cannot_be_written_is_told_in_one_line(database: Database, arguments: tuple[str, ...]) -> None:
     database.open()

@@ -91,6 +91,7 @@ def endless_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return scratch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_one_that_is_asked_to_end_leaves_nothing_behind(
     checkout: Path, endless_git: Path, number: signal.Signals
@@ -104,6 +105,7 @@ def test_one_that_is_asked_to_end_leaves_nothing_behind(
     assert not list(endless_git.iterdir())
 
 
+@pytest.mark.slow
 def test_what_takes_long_is_said_on_a_terminal(checkout: Path, endless_git: Path) -> None:
     ours, theirs = pty.openpty()
     command = (sys.executable, "-c", "from revieee.cli import main; main()", "plan", str(checkout))

@@ -75,7 +75,7 @@ async def test_a_network_is_removed_once_no_container_is_seen_on_it() -> None:
         (Obstructed(""), "Docker cannot remove the network rv-0123abcd-1, which the container backup uses."),
         (
             Obstructed("", users=()),
-            "the network rv-0123abcd-1, which no container uses (Docker counts one all the same, until it is started anew)",
+            "rv-0123abcd-1, which no container uses (Docker counts one all the same, until it is started anew).",
         ),
         (
             Obstructed("device or resource busy"),

@@ -148,6 +148,7 @@ def test_however_a_stream_with_parts_is_cut_none_is_shown(data: st.DataObject) -
     assert not shows(shown + masker.end().decode(), flat, length=16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 3, 17, 4096])
 def test_a_long_secret_in_pieces_becomes_one_run_of_stars_and_little_is_held(size: int) -> None:
     for form in (one.strip("=") for one in FORMS.values()):
@@ -180,6 +181,7 @@ def test_a_long_log_is_masked_in_a_moment_and_with_little_memory() -> None:
     assert time.process_time() - started < 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [SECRET, KEY, f"4{SECRET}", LONG], ids=["short", "lines", "digit", "long"])
 def test_of_a_text_that_others_cut_in_a_secret_nothing_of_it_is_left(value: str) -> None:
     for left in range(len(value)):

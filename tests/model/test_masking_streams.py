@@ -157,6 +157,7 @@ def logs(values: Sequence[str]) -> st.SearchStrategy[str]:
     return st.lists(st.builds(str.__add__, piece, st.sampled_from(["", *LINE_ENDS])), max_size=7).map("".join)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_nothing_of_random_secrets_is_left_in_random_output_however_it_is_cut(data: st.DataObject) -> None:
@@ -168,6 +169,7 @@ def test_nothing_of_random_secrets_is_left_in_random_output_however_it_is_cut(da
     assert left(shown, values) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_output_without_a_secret_comes_out_as_it_went_in(data: st.DataObject) -> None:

@@ -66,6 +66,7 @@ def turns(around: Outside) -> int:
     return around.database.run_here(lambda session: session.get_one(EnvironmentRow, 1).lease_token)
 
 
+@pytest.mark.slow
 def test_a_container_killed_by_hand_is_back_at_once(tmp_path: Path) -> None:
     async def story(around: Outside, clock: LoopClock) -> None:
         before = await running(around)
@@ -103,6 +104,7 @@ def test_a_crash_loop_is_left_to_its_backoff(tmp_path: Path) -> None:
     told(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_an_error_that_nobody_thought_of_ends_no_control_plane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claim, met = leases.claim, list[bool]()
 
@@ -121,6 +123,7 @@ def test_an_error_that_nobody_thought_of_ends_no_control_plane(tmp_path: Path, m
     told(tmp_path, story)
 
 
+@pytest.mark.slow
 def test_a_stream_of_events_that_ends_is_begun_again_after_a_pause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,18 +78,21 @@ def must_end(files: dict[str, Content], around: dict[str, Content] | None = None
     assert all(fault.file and fault.words for fault in faults)
 
 
+@pytest.mark.slow
 @bounded
 @given(COMPOSE, st.text(max_size=60))
 def test_compose_files(content: object, env: str) -> None:
     must_end({"compose.yaml": json.dumps(content), ".env": env})
 
 
+@pytest.mark.slow
 @bounded
 @given(MANIFEST, COMPOSE)
 def test_manifests(content: object, compose: object) -> None:
     must_end({"revieee.yml": json.dumps(content), "compose.yaml": json.dumps(compose)})
 
 
+@pytest.mark.slow
 @bounded
 @given(TASK)
 def test_task_definitions(content: object) -> None:
