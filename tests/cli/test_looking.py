@@ -22,9 +22,9 @@ from revieee.model.facts import RepositoryFacts
 from revieee.model.telling import APPROVE, view_of
 from revieee.model.view import View
 from revieee.reconcile.owner import take_place
-from revieee.store import environments, leases
+from revieee.store import environments, leases, releases
 from revieee.store.database import Database
-from support.storing import commit, facts, go_live, lease, record
+from support.storing import NOW, commit, facts, go_live, lease, record
 
 NARROW = 60
 
@@ -152,6 +152,17 @@ def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatc
     ended = run("logs", "--follow", "acme/shop#1", "--service", "web")
     assert (ended.exit_code, ended.output) == (0, "a line\n")
     assert run("logs", "acme/shop#1").exit_code == 1
+
+
+def test_the_output_of_what_is_gone_is_said_to_be_gone(database: Database) -> None:
+    database.open()
+    record(database, facts())
+    held = lease(database)
+    database.run_here(partial(go_live, held=held))
+    database.run_here(partial(releases.removed, lease=held, now=NOW + 9))
+    ended = run("logs", "acme/shop#1")
+    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert "`revieee logs --build acme/shop#1`" in " ".join(ended.stderr.split())
 
 
 @pytest.mark.slow

@@ -40,6 +40,9 @@ def logs(environment: str, *, service: str | None, build: bool, tail: int, follo
         if build:
             _stored(database, found.newest or release, form)
             return
+        if not found.placed:
+            words = f"{found.name} is not there, and what its services wrote went with it."
+            raise Refused(f"{words} `revieee logs --build {found.name}` prints what its last builds and hooks wrote.")
         tasks = [one for one in release.stack.tasks if service in {None, one.service.name}] if release.stack else []
         if not tasks:
             raise Refused(f"{found.name} runs no service {service or ''}. `revieee show {found.name}` names them.")

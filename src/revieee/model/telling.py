@@ -116,7 +116,8 @@ def _failed(environment: Environment) -> _Told | None:
         return None
     headline = f"This commit failed; {live.commit[:7]} stays live." if live else "This commit failed."
     reason = failed.reason if live else f"{failed.reason}\n{environment.waiting_for}".strip()
-    mend = "Push a commit that mends it, or run `revieee deploy` to try it again."
+    again = f"Whoever runs Revieee can try this one again: `revieee deploy {environment.name}`."
+    mend = f"Push a commit that mends it. {again}"
     return _Told(State.FAILED, headline, reason, mend)
 
 
