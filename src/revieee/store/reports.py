@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from revieee.ports import PortError, Posted
@@ -50,16 +50,18 @@ def _claimed(session: Session, one: Pending, owner: str, *, now: float, until: f
     return isinstance(done, CursorResult) and done.rowcount == 1
 
 
+# Made once: to write it down takes longer than to run it.
+_PENDING = (
+    select(EnvironmentRow.id, EnvironmentRow.version, ReportRow)
+    .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
+    .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
+    .where(or_(ReportRow.environment_id.is_(None), ReportRow.due_at <= bindparam("now")))
+    .order_by(func.coalesce(ReportRow.due_at, 0.0), EnvironmentRow.id)  # new ones first, also on PostgreSQL
+)
+
+
 def _pending(session: Session, *, now: float, limit: int) -> Sequence[Pending]:
-    found = session.execute(
-        select(EnvironmentRow.id, EnvironmentRow.version, ReportRow)
-        .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
-        .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
-        .where(or_(ReportRow.environment_id.is_(None), ReportRow.due_at <= now))
-        .order_by(func.coalesce(ReportRow.due_at, 0.0), EnvironmentRow.id)  # new ones first, also on PostgreSQL
-        .limit(limit)
-    ).all()
-    return [_of(*one) for one in found]
+    return [_of(*one) for one in session.execute(_PENDING.limit(limit), {"now": now})]
 
 
 def _of(environment: int, version: int, row: ReportRow | None) -> Pending:
