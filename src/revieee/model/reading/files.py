@@ -186,7 +186,10 @@ class Reading:
 
         def unset(name: str) -> None:
             mend = f"et it in `.env`, or write `${{{name}:-default}}`."
-            mend = f"Write `$${name}` for the one that the container has, or s{mend}" if scope.commands else f"S{mend}"
+            if scope.commands:
+                mend = f"Write `$${name}` for the one that the container has, or s{mend}"
+            else:
+                mend = f"S{mend} A secret is not filled in: services have it under its name, unless a line sets that name."
             self.notice(node.at, f"The variable `{name}` is not set, so nothing stands in its place. {mend}")
 
         try:
