@@ -52,7 +52,8 @@ def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
     assert CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait", "--json"]).stderr == ""
 
 
-def test_an_empty_commit_approves_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("database")
+def test_an_empty_commit_approves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     monkeypatch.setattr("revieee.store.wishes.record_trust", lambda *words, **_: asked.append(words))
     said = CliRunner().invoke(main, ["approve", "acme/shop#1", "--no-wait", "--commit", ""])

@@ -13,7 +13,9 @@ from revieee.ports import Fault, PortError, Refused, RetryLater
 _SHOWN = 300
 _ROOM = 256 * 2**20
 """Bytes: with less free, a disk counts as full."""
-_EXITED = re.compile(r"""(?:executor failed running \[.*\]|process ".*" did not complete successfully): (exit code: \d+)""", re.S)
+_EXITED = re.compile(
+    r"""(?:executor failed running \[.*\]|process ".*" did not complete successfully): (exit code: \d+)""", re.DOTALL
+)
 """How a step ended; the command in it was told just before."""
 _UNREADABLE = re.compile(r"dockerfile parse error (?:on )?line (\d+): (.*)")
 """Read for the line number it holds; what is done does not hang on it."""

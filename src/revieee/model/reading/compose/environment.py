@@ -22,9 +22,7 @@ def read_environment(reading: Reading, service: Mapping, scope: Scope) -> dict[s
     return found
 
 
-def variables(
-    reading: Reading, node: Node | None, scope: Scope, what: str, *, secrets: bool = True
-) -> dict[str, str]:
+def variables(reading: Reading, node: Node | None, scope: Scope, what: str, *, secrets: bool = True) -> dict[str, str]:
     """Read names with values; a name alone takes its value from ``.env``, or is left out.
 
     Args:
