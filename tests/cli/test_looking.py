@@ -82,7 +82,7 @@ def test_that_nobody_serves_is_said_beside_what_is_shown(
 ) -> None:
     database.open()
     record(database, facts())
-    assert "`revieee serve` does not run" in run(*command).stderr
+    assert f"`revieee serve` does not run on the data in {tmp_path}/var: nothing here" in run(*command).stderr
     assert run(*command, "--json").stderr == ""
     with take_place(tmp_path / "var"):
         assert run(*command).stderr == ""
