@@ -57,6 +57,14 @@ def test_a_failed_step_is_told_with_its_line_and_the_last_lines() -> None:
     assert "sha256:9e05" not in error.log
 
 
+def test_a_failed_step_is_told_once_whatever_the_engine_repeats() -> None:
+    newer = b'process "/bin/sh -c echo two;   false" did not complete successfully: exit code: 1'
+    for reason in (b"executor failed running [/bin/sh -c echo two;   false]: exit code: 1", newer):
+        output = b"#6 [3/3] RUN echo two;   false\n#6 0.316 two\n#6 ERROR: %s\n" % reason
+        said = str(refusal(DOCKERFILE, fed(output), "/"))
+        assert said == "api/Dockerfile:3: RUN echo two;   false failed: exit code: 1"
+
+
 def test_a_build_that_ran_out_of_memory_says_so() -> None:
     error = refusal(DOCKERFILE, fed(FAILED.replace(b"exit code: 1", b"exit code: 137")), "/")
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -81,7 +82,7 @@ def test_that_nobody_serves_is_said_beside_what_is_shown(
 ) -> None:
     database.open()
     record(database, facts())
-    assert "`revieee serve` does not run" in run(*command).stderr
+    assert f"`revieee serve` does not run on the data in {tmp_path}/var: nothing here" in run(*command).stderr
     assert run(*command, "--json").stderr == ""
     with take_place(tmp_path / "var"):
         assert run(*command).stderr == ""
@@ -105,6 +106,16 @@ def test_doctor_names_the_control_plane(database: Database, tmp_path: Path) -> N
     with take_place(tmp_path / "var"):
         found = doctor()["control plane"]
     assert (found["severity"], f"process {os.getpid()}" in found["words"]) == ("good", True)
+
+
+def test_a_data_folder_that_doctor_makes_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REVIEEE_ENGINE", "memory")
+    monkeypatch.setenv("REVIEEE_GITHUB_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("REVIEEE_DATABASE_URL", f"sqlite:///{tmp_path}/elsewhere/r.db")
+    run("doctor")
+    rights = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("var", "elsewhere", "elsewhere/r.db")}
+    assert rights == {"var": 0o700, "elsewhere": 0o700, "elsewhere/r.db": 0o600}
 
 
 def test_doctor_warns_of_an_app_key_that_everyone_can_read(

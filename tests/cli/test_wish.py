@@ -52,6 +52,15 @@ def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
     assert CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait", "--json"]).stderr == ""
 
 
+@pytest.mark.usefixtures("database")
+def test_an_empty_commit_approves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("revieee.store.wishes.record_trust", lambda *words, **_: asked.append(words))
+    said = CliRunner().invoke(main, ["approve", "acme/shop#1", "--no-wait", "--commit", ""])
+    assert (said.exit_code, asked) == (2, [])
+    assert "--commit is empty" in said.output
+
+
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
 def test_ctrl_c_stops_following_only_and_says_so(
     command: str, database: Database, monkeypatch: pytest.MonkeyPatch

@@ -197,6 +197,16 @@ async def test_a_change_to_a_taken_port_leaves_the_old_one_serving(place: Place)
         assert (await place.get(HOST)).text == "me"
 
 
+async def test_doctor_asks_nobody_to_install_nginx_for_a_certificate_that_is_not_there(
+    options: RouterOptions, tmp_path: Path
+) -> None:
+    tls = Tls(certificate=tmp_path / "nowhere.pem", key=tmp_path / "nowhere.key")
+    module, router = await NginxRouter(dataclasses.replace(options, tls=tls)).check()
+    assert module.severity is Severity.GOOD
+    assert (router.severity, router.mend) == (Severity.BAD, "")
+    assert "certificate or key cannot be read" in router.words
+
+
 async def test_a_missing_program_is_told_with_what_to_install(options: RouterOptions) -> None:
     router = NginxRouter(dataclasses.replace(options, program="/nowhere/nginx"))
     with pytest.raises(Fault, match="apt-get install nginx libnginx-mod-http-lua lua-resty-core"):

@@ -1,6 +1,7 @@
 """Opening a database: brought up to date by one process at a time, or refused with words that help."""
 
 import logging
+import stat
 import subprocess
 import sys
 import threading
@@ -236,6 +237,17 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Fault, match=r"folder of the database .* cannot be made"):
         opened(f"sqlite:///{tmp_path}/file/r.db")
+
+
+def test_a_new_file_in_an_open_folder_is_closed_to_others_and_so_are_its_journals(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    database = opened(f"sqlite:///{tmp_path}/r.db")
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {
+        "r.db": 0o600,
+        "r.db-wal": 0o600,
+        "r.db-shm": 0o600,
+    }
+    database.close()
 
 
 def test_folders_with_strange_names_hold_a_database(tmp_path: Path) -> None:

@@ -13,6 +13,10 @@ from revieee.ports import Fault, PortError, Refused, RetryLater
 _SHOWN = 300
 _ROOM = 256 * 2**20
 """Bytes: with less free, a disk counts as full."""
+_EXITED = re.compile(
+    r"""(?:executor failed running \[.*\]|process ".*" did not complete successfully): (exit code: \d+)""", re.DOTALL
+)
+"""How a step ended; the command in it was told just before."""
 _UNREADABLE = re.compile(r"dockerfile parse error (?:on )?line (\d+): (.*)")
 """Read for the line number it holds; what is done does not hang on it."""
 
@@ -64,7 +68,8 @@ def refusal(dockerfile: Dockerfile, progress: Progress, disk: str) -> PortError:
     line = dockerfile.line_of(told)
     where = dockerfile.name if line is None else f"{dockerfile.name}:{line}"
     hint = " (137: killed, most likely over the memory limit of builds)" if reason.endswith("exit code: 137") else ""
-    return Refused(f"{where}: {told[:_SHOWN]} failed: {reason}{hint}", log=progress.tail)
+    ended = _EXITED.fullmatch(reason)
+    return Refused(f"{where}: {told[:_SHOWN]} failed: {ended[1] if ended else reason}{hint}", log=progress.tail)
 
 
 def _unpulled(dockerfile: Dockerfile, image: str, progress: Progress) -> PortError:

@@ -69,7 +69,7 @@ def _settings(settings: Settings) -> list[Finding]:
 def _database(settings: Settings) -> tuple[list[Finding], str]:
     """Look at the database. Also gives the instance's id, by which the firewall table is known."""
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = Database(settings.database)
     except (OSError, Fault) as error:
         mend = "Check REVIEEE_DATABASE_URL and REVIEEE_DATA."

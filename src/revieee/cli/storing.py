@@ -39,7 +39,9 @@ def is_served(settings: Settings, database: Database) -> bool:
 def tell_if_unserved(settings: Settings, database: Database) -> None:
     """Say on standard error that what is shown stays as it is, where no control plane works."""
     if not is_served(settings, database):
-        click.echo("`revieee serve` does not run: nothing here changes until it does. See `revieee doctor`.", err=True)
+        # In another folder than the settings' this is another, empty database: the path tells.
+        words = f"`revieee serve` does not run on the data in {settings.data.absolute()}: nothing here changes until it"
+        click.echo(f"{words} does. See `revieee doctor`.", err=True)
 
 
 def find(database: Database, name: str) -> Environment:

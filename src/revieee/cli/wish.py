@@ -81,6 +81,8 @@ def approve(environment: str, commit: str | None, *, wait: bool, as_json: bool) 
 
     For a pull request from a fork: as a stranger's.
     """
+    if commit == "":  # a script's unset variable must not turn "this commit" into "whichever is the newest"
+        raise click.BadParameter("--commit is empty. Give the full hash of the commit that you looked at.")
     with opened() as (settings, database):
         found, decide, now = find(database, environment), _decide(settings), time.time()
         database.run_here(

@@ -34,6 +34,8 @@ class Listing:
         """How many seconds after the last try that is."""
         self._absent: set[int] = set()
         """Repositories that were absent at the last :meth:`list_all`."""
+        self.unanswered: list[str] = []
+        """What the last :meth:`list_all` did not get to know, by name."""
 
     async def list_all(self) -> int:
         """List every watched repository; gives how many pull requests are open.
@@ -41,6 +43,7 @@ class Listing:
         A repository that cannot be listed is left as it is known, and tried again by :meth:`list_new`. One that the
         forge says is absent, twice in a row, is gone: the delivery that said so was missed.
         """
+        self.unanswered = []
         await self._removals.settle()
         count, absent = 0, await self._record_repositories()
         for repository in await self._database.read(environments.repositories):
@@ -50,6 +53,7 @@ class Listing:
                 log.warning("%s", error)
                 absent.add(repository.id)
             except PortError as error:
+                self.unanswered.append(repository.name)
                 self._again(repository, error)
         for id_ in absent & self._absent:
             log.warning("repository %d is gone, twice in a row: its environments are removed", id_)
@@ -70,6 +74,7 @@ class Listing:
                 await self._database.run(work)
                 listed[repository.id] = repository.installation
         except PortError as error:
+            self.unanswered.append("the App's installations")
             log.warning("the repositories could not be listed: %s", error)
             return set()
         speaking = set(listed.values())

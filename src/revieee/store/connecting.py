@@ -1,5 +1,6 @@
 """Connecting: addresses of databases, and engines that hold to each database's ways."""
 
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -91,7 +92,7 @@ def create(url: URL) -> Engine:
 
 def _sqlite(url: URL) -> Engine:
     if url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -104,11 +105,20 @@ _SWITCHES, _SWITCH_PAUSE = 100, 0.05
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions ourselves
+    _close_a_new_file(connection)
     # The busy timeout first: switching to the write-ahead log needs the lock that another process may have.
     connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
     _use_write_ahead_log(connection)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _close_a_new_file(connection: sqlite3.Connection) -> None:
+    """Let nobody else read a database that is empty yet, in whatever folder it is; its journals get the same rights."""
+    file = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    with contextlib.suppress(OSError):  # gone, or somebody else's: what comes next says what is wrong
+        if file.is_file() and not file.stat().st_size:
+            file.chmod(0o600)
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:

@@ -60,6 +60,17 @@ def test_a_variable_without_value_is_left_out_with_a_notice() -> None:
     manifest = compose("services:\n  web:\n    image: a\n    ports: [80]\n    environment:\n      - TOKEN\n")
     assert manifest.stack.service("web").environment == ()
     assert "compose.yaml:6: `environment`: `TOKEN` has no value" in notices(manifest)
+    assert "only where the repository has a secret of that name" in notices(manifest)
+
+
+def test_a_build_argument_without_value_promises_no_secret() -> None:
+    manifest = compose("services:\n  web:\n    build: {context: ., args: [TOKEN]}\n    ports: [80]\n")
+    assert "`args` of `build`: `TOKEN` has no value and is not in `.env`, so it is not set." in notices(manifest)
+
+
+def test_whoever_writes_a_secret_as_a_variable_is_told_that_it_is_hidden_and_not_to_commit_it() -> None:
+    written = "services:\n  web:\n    image: a\n    ports: [80]\n    environment: {TOKEN: '${TOKEN}'}\n"
+    assert "A secret is not filled in: services have it under its name, unless" in notices(compose(written))
 
 
 def test_env_files_lie_below_environment() -> None:

@@ -128,12 +128,13 @@ hooks:
 def test_a_hook_that_means_its_container_s_variable_is_told_how_to_write_it() -> None:
     text = "env: {A: $NOWHERE}\nhooks: {create: 'psql $DB_URL', deploy: {command: [echo, $X]}, destroy: $$Y}"
     said = [str(one) for one in reading(with_manifest(text)).notices if one.file == "revieee.yml"]
-    plain, mend = (
+    plain, secrets, mend = (
         "is not set, so nothing stands in its place.",
+        "A secret is not filled in: services have it under its name, unless a line sets that name.",
         "for the one that the container has, or set it in `.env`",
     )
     assert said == [
-        f"revieee.yml:1: The variable `NOWHERE` {plain} Set it in `.env`, or write `${{NOWHERE:-default}}`.",
+        f"revieee.yml:1: The variable `NOWHERE` {plain} Set it in `.env`, or write `${{NOWHERE:-default}}`. {secrets}",
         f"revieee.yml:2: The variable `DB_URL` {plain} Write `$$DB_URL` {mend}, or write `${{DB_URL:-default}}`.",
         f"revieee.yml:2: The variable `X` {plain} Write `$$X` {mend}, or write `${{X:-default}}`.",
     ]

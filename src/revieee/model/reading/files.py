@@ -16,6 +16,8 @@ from revieee.model.tree import Kind, PathError, Tree, inside
 YAML_BYTES = 1_000_000
 ENV_BYTES = 256_000
 
+_SECRETS = "A secret is not filled in: services have it under its name, unless a line sets that name."
+
 
 @dataclass(slots=True)
 class Scope:
@@ -186,7 +188,10 @@ class Reading:
 
         def unset(name: str) -> None:
             mend = f"et it in `.env`, or write `${{{name}:-default}}`."
-            mend = f"Write `$${name}` for the one that the container has, or s{mend}" if scope.commands else f"S{mend}"
+            if scope.commands:
+                mend = f"Write `$${name}` for the one that the container has, or s{mend}"
+            else:
+                mend = f"S{mend} {_SECRETS}"
             self.notice(node.at, f"The variable `{name}` is not set, so nothing stands in its place. {mend}")
 
         try:

@@ -188,10 +188,13 @@ class NginxRouter:
         """Tell whether nginx and its Lua module are there, and whether our nginx runs."""
         try:
             build = await self._nginx.build()
-            rendered = render(self.options, build)
         except Fault as fault:
             return [Finding(subject="nginx", severity=Severity.BAD, words=str(fault), mend=NOT_INSTALLED)]
         findings = [_module_finding(build)]
+        try:
+            rendered = render(self.options, build)
+        except Fault as fault:  # its words say what to do: nothing is to be installed
+            return [*findings, Finding(subject="router", severity=Severity.BAD, words=str(fault))]
         running = await self._running()
         if running is None:
             words = "It does not run yet; revieee serve starts it."

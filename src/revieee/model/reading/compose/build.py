@@ -52,7 +52,7 @@ def read_build(reading: Reading, node: Node | None, scope: Scope) -> Build | Non
         return None
     survey(reading, build, BUILD, "`build`")
     context = _context(reading, build)
-    args = tuple(variables(reading, build.get("args"), scope, "`args` of `build`").items())
+    args = tuple(variables(reading, build.get("args"), scope, "`args` of `build`", secrets=False).items())
     target = reading.values.text(build.get("target"), "`target` of `build`")
     if target is not None and not _TARGET.fullmatch(target):
         at = build.entries["target"].value.at

@@ -22,8 +22,16 @@ def read_environment(reading: Reading, service: Mapping, scope: Scope) -> dict[s
     return found
 
 
-def variables(reading: Reading, node: Node | None, scope: Scope, what: str) -> dict[str, str]:
-    """Read names with values; a name alone takes its value from ``.env``, or is left out."""
+def variables(reading: Reading, node: Node | None, scope: Scope, what: str, *, secrets: bool = True) -> dict[str, str]:
+    """Read names with values; a name alone takes its value from ``.env``, or is left out.
+
+    Args:
+        reading: notes what is wrong.
+        node: the names and values.
+        scope: the variables that are known.
+        what: their place, in words.
+        secrets: whether who gets them gets the repository's secrets too.
+    """
     found: dict[str, str] = {}
     for name, place, value in reading.values.pairs(node, what):
         if not name or "=" in name or "\0" in name:
@@ -33,7 +41,8 @@ def variables(reading: Reading, node: Node | None, scope: Scope, what: str) -> d
         elif (outside := scope.get(name)) is not None:
             found[name] = outside
         else:
-            words = f"{what}: `{name}` has no value and is not in `.env`, so it is not set. Give it a value if needed."
+            then = "it is set only where the repository has a secret of that name" if secrets else "it is not set"
+            words = f"{what}: `{name}` has no value and is not in `.env`, so {then}. Give it a value if needed."
             reading.notice(place.at, words)
     return found
 
