@@ -53,6 +53,34 @@ class TestDeployment:
         await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
         assert [one.state for one in pull.deployments] == ["inactive"] * 3 + ["success"]
 
+    async def test_superseded_ones_end_with_the_next_that_fails_and_the_live_one_with_the_next_that_is_live(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+        for number, state in enumerate([State.UPDATING, State.UPDATING, State.FAILED, State.UPDATING, State.FAILED]):
+            await practice.push(pull, {"a": str(number)})
+            posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        states = [one.state for one in pull.deployments]
+        assert states == ["success", "inactive", "inactive", "failure", "inactive", "failure"]
+        await practice.push(pull, {"a": "good"})
+        posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        states = [one.state for one in pull.deployments]
+        assert states == ["inactive", "inactive", "inactive", "failure", "inactive", "failure", "success"]
+        await reporter.report(facts_of(pull), seen(pull, State.GONE), posted)
+        assert pull.deployments[-1].state == "inactive"
+
+    async def test_many_that_were_live_are_not_all_asked_for(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        posted = Posted()
+        for number in range(9):
+            await practice.push(pull, {"a": str(number)})
+            posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        before = practice.faults.count("GET *deployments*statuses")
+        await practice.push(pull, {"a": "b"})
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        assert practice.faults.count("GET *deployments*statuses") - before == 2
+
     @pytest.mark.parametrize("state", [State.GONE, State.NONE])
     async def test_none_is_active_after_the_end(
         self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, state: State

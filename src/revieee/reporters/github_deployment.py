@@ -18,7 +18,9 @@ from revieee.reporters import words
 from revieee.reporters.github_task import Task
 
 INACTIVE = "inactive"
+_LIVE = "success"
 _ENDED = frozenset({"failure", "error"})
+_NO_LONGER = words.Told(state=INACTIVE, description="No longer runs")
 
 
 def environment_name(number: int) -> str:
@@ -49,8 +51,10 @@ async def _tell(task: Task, posted: Posted, told: words.Told) -> Posted:
         except Absent:  # a person deleted it
             known, state = await _find_or_make(task)
             await _set(task, known, told)
-        if told.state == "success":
+        if told.state == _LIVE:
             await _retire(task, keep=known)
+        elif told.state in _ENDED:
+            await _retire_superseded(task, keep=known)
     return replace(posted, deployment=known, deployment_commit=commit, deployment_state=told.state)
 
 
@@ -76,21 +80,39 @@ async def _find_or_make(task: Task) -> tuple[int, str | None]:
 
 
 async def _retire(task: Task, *, keep: int | None) -> None:
-    """Mark our deployments of the pull request inactive, except one.
+    """Mark our deployments of the pull request inactive, except one and, where one is kept, those that failed.
 
-    The oldest goes first, so behind an inactive one all are inactive, and the search from the newest can end there.
+    The oldest goes first, so behind the one that was live all are inactive that are to be, and the search from the
+    newest ends at the first inactive one behind it.
     """
-    active = []
+    active, past_the_live_one = [], False
     for deployment in sorted(await _ours(task), reverse=True):
         if deployment == keep:
             continue
         state = await _state(task, deployment)
-        if state == INACTIVE:
+        if state == INACTIVE and past_the_live_one:
             break
-        if state not in _ENDED or keep is None:
+        past_the_live_one = past_the_live_one or state == _LIVE
+        if state != INACTIVE and (state not in _ENDED or keep is None):
             active.append(deployment)
     for deployment in reversed(active):
-        await _set(task, deployment, words.Told(state=INACTIVE, description="No longer runs"))
+        await _set(task, deployment, _NO_LONGER)
+
+
+async def _retire_superseded(task: Task, *, keep: int) -> None:
+    """Mark inactive what was on its way when a newer push came, which failed by now; what is live stays as it is.
+
+    The oldest goes first; behind one that was live, failed or is inactive nothing is on its way.
+    """
+    on_their_way = []
+    for deployment in sorted(await _ours(task), reverse=True):
+        if deployment == keep:
+            continue
+        if await _state(task, deployment) in {INACTIVE, _LIVE, *_ENDED}:
+            break
+        on_their_way.append(deployment)
+    for deployment in reversed(on_their_way):
+        await _set(task, deployment, _NO_LONGER)
 
 
 async def _ours(task: Task, **query: str) -> list[int]:
