@@ -1,0 +1,30 @@
+"""Two processes write at once: what one has read is still so when it writes, on every database."""
+
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from revieee.store import wishes
+from revieee.store.database import Database
+from revieee.store.schema import EnvironmentRow
+from support.interleaving import interleaved
+from support.storing import NOW, SHOP, decide, facts, record
+
+GONE = "The repository was deleted."
+
+
+def row(database: Database, id_: int) -> EnvironmentRow:
+    return database.run_here(lambda session: session.get_one(EnvironmentRow, id_))
+
+
+@pytest.mark.parametrize("wish", [wishes.deploy, wishes.redecide])
+def test_a_wish_brings_nothing_back_of_a_repository_that_is_removed_at_once(
+    database: Database, wish: Callable[..., None]
+) -> None:
+    id_ = record(database, facts(open=False))
+    wished = partial(wish, environment_id=id_, decide=lambda *_: decide(facts()), now=NOW)
+    remove = partial(wishes.remove_repository, repository_id=SHOP.id, reason=GONE, now=NOW + 1)
+    interleaved(database, wished, lambda: database.run_here(remove), after="FROM repository")
+    after = row(database, id_)
+    assert (after.wanted, after.wanted_reason) == (False, GONE)
