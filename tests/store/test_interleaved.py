@@ -5,11 +5,11 @@ from functools import partial
 
 import pytest
 
-from revieee.store import wishes
+from revieee.store import leases, wishes
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
-from support.storing import NOW, SHOP, decide, facts, record
+from support.storing import NOW, SHOP, all_free, decide, facts, lease, record
 
 GONE = "The repository was deleted."
 
@@ -28,3 +28,13 @@ def test_a_wish_brings_nothing_back_of_a_repository_that_is_removed_at_once(
     interleaved(database, wished, lambda: database.run_here(remove), after="FROM repository")
     after = row(database, id_)
     assert (after.wanted, after.wanted_reason) == (False, GONE)
+
+
+def test_a_lease_that_is_renewed_at_once_is_taken_from_nobody(database: Database) -> None:
+    id_ = record(database, facts())
+    held = lease(database, until=NOW + 30)
+    claim = partial(leases.claim, owner="other", places=all_free(1), now=NOW + 31, until=NOW + 61)
+    renew = partial(leases.renew, lease=held, until=NOW + 61)
+    taken, renewed = interleaved(database, claim, lambda: database.run_here(renew))
+    assert (len(taken), renewed) in {(0, True), (1, False)}
+    assert row(database, id_).lease_owner == ("other" if taken else "us")

@@ -68,7 +68,7 @@ def claim(session: Session, owner: str, places: Places, *, now: float, until: fl
         for id_, token, repository in _fairly(_due(session, now=now), under_way)
         if (under_way := under_way + Counter([repository]))[repository] <= places.share
     ]
-    return _take(session, owner, wanted, until=until, limit=places.free)
+    return _take(session, owner, wanted, now=now, until=until, limit=places.free)
 
 
 def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -79,7 +79,7 @@ def claim_going(session: Session, owner: str, *, now: float, until: float, limit
     other = _newest(lambda newest: newest.trusted != EnvironmentRow.trusted)
     goes = or_(~_STAYS, and_(EnvironmentRow.placed.is_(True), other))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=goes)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_kept(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -97,7 +97,7 @@ def claim_kept(session: Session, owner: str, *, now: float, until: float, limit:
     )
     kept = and_(_STAYS, _has(Phase.LIVE), settled, ~_has(*ON_ITS_WAY, Phase.UNDOING))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=kept)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_lost(
@@ -116,7 +116,8 @@ def claim_lost(
     if not lost or limit <= 0:
         return []
     due = _due(session, now=now, only=and_(_STAYS, _has(Phase.LIVE)))
-    return _take(session, owner, [(id_, token) for id_, token, _ in due if id_ in lost], until=until, limit=limit)
+    wanted = [(id_, token) for id_, token, _ in due if id_ in lost]
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_asking(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -126,7 +127,7 @@ def claim_asking(session: Session, owner: str, *, now: float, until: float, limi
     """
     asking = and_(_STAYS, EnvironmentRow.queued_at.is_not(None), EnvironmentRow.placed.is_(False))
     wanted = [(id_, token) for id_, token, _ in _due(session, now=now, only=asking)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def _newest(is_so: Callable[[type[ReleaseRow]], ColumnElement[bool]]) -> ColumnElement[bool]:
@@ -147,16 +148,16 @@ def _has(*phases: Phase) -> ColumnElement[bool]:
 
 
 def _take(
-    session: Session, owner: str, wanted: Sequence[tuple[int, int]], *, until: float, limit: int
+    session: Session, owner: str, wanted: Sequence[tuple[int, int]], *, now: float, until: float, limit: int
 ) -> Sequence[Lease]:
-    """Write our name on rows whose token is still the one that was seen."""
+    """Write our name on rows whose token is still the one that was seen, and that nobody holds on to since."""
     taken: list[Lease] = []
     for id_, token in wanted:
         if len(taken) >= limit:
             break
         claimed = session.execute(
             update(EnvironmentRow)
-            .where(EnvironmentRow.id == id_, EnvironmentRow.lease_token == token)
+            .where(EnvironmentRow.id == id_, EnvironmentRow.lease_token == token, _is_free(now))
             .values(lease_owner=owner, lease_token=token + 1, lease_until=until)
         )
         if _changed(claimed) == 1:
@@ -172,11 +173,16 @@ def _due(session: Session, *, now: float, only: ColumnElement[bool] | None = Non
     found = session.execute(
         select(EnvironmentRow.id, EnvironmentRow.lease_token, EnvironmentRow.repository_id)
         .where(EnvironmentRow.due_at <= now)
-        .where(or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now))
+        .where(_is_free(now))
         .where(true() if only is None else only)
         .order_by(EnvironmentRow.due_at, EnvironmentRow.id)
     )
     return [(id_, token, repository) for id_, token, repository in found]
+
+
+def _is_free(now: float) -> ColumnElement[bool]:
+    """Whether nobody works on an environment."""
+    return or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now)
 
 
 def _fairly(found: Sequence[tuple[int, int, int]], busy: Mapping[int, int]) -> Sequence[tuple[int, int, int]]:
@@ -284,9 +290,10 @@ def look(session: Session, environments: Sequence[int], *, now: float) -> None:
     Whoever works on one sees for himself. What fails again and again, its container in a crash loop, is left to its
     backoff.
     """
-    free = or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now)
     due = session.scalars(
-        select(EnvironmentRow.id).where(EnvironmentRow.id.in_(environments), free, EnvironmentRow.attempts == 0)
+        select(EnvironmentRow.id).where(
+            EnvironmentRow.id.in_(environments), _is_free(now), EnvironmentRow.attempts == 0
+        )
     )
     make_due(session, due.all(), now=now)
 
