@@ -5,11 +5,12 @@ from functools import partial
 
 import pytest
 
-from revieee.store import leases, wishes
+from revieee.model.route import Endpoint, RouteState
+from revieee.store import leases, routes, wishes
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
-from support.storing import NOW, SHOP, all_free, decide, facts, lease, record
+from support.storing import NOW, SHOP, all_free, decide, facts, lease, many, record
 
 GONE = "The repository was deleted."
 
@@ -38,3 +39,28 @@ def test_a_lease_that_is_renewed_at_once_is_taken_from_nobody(database: Database
     taken, renewed = interleaved(database, claim, lambda: database.run_here(renew))
     assert (len(taken), renewed) in {(0, True), (1, False)}
     assert row(database, id_).lease_owner == ("other" if taken else "us")
+
+
+def test_a_host_that_another_takes_at_once_does_not_lead_to_its_former_owner(database: Database) -> None:
+    former, new = many(database, 2)
+    up = {"a.localhost": ("web", RouteState.UP, Endpoint("10.208.0.66", 80))}
+    for wanted in (up, {}):
+        database.run_here(partial(routes.set_routes, environment_id=former, wanted=wanted, now=NOW))
+    again = partial(routes.set_routes, environment_id=former, wanted=up, now=NOW)
+    takes = partial(routes.claim, environment_id=new, hosts={"a.localhost": "web"}, now=NOW)
+    _, taken = interleaved(database, again, lambda: database.run_here(takes), after="FROM route")
+    route, owner = database.run_here(lambda session: routes.find(session, "a.localhost")) or (None, 0)
+    assert route is not None
+    expected = (new, RouteState.BUILDING, None) if taken else (former, RouteState.UP, up["a.localhost"][2])
+    assert (owner, route.state, route.endpoint) == expected
+
+
+def test_a_host_that_is_forgotten_at_once_is_led_on(database: Database) -> None:
+    (id_,) = many(database, 1)
+    up = {"a.localhost": ("web", RouteState.UP, Endpoint("10.208.0.66", 80))}
+    for wanted in (up, {}):
+        database.run_here(partial(routes.set_routes, environment_id=id_, wanted=wanted, now=NOW))
+    again = partial(routes.set_routes, environment_id=id_, wanted=up, now=NOW + 100)
+    forget = partial(routes.forget, before=NOW + 50)
+    interleaved(database, again, lambda: database.run_here(forget), after="FROM route")
+    assert [one.state for one in database.run_here(routes.everything)] == [RouteState.UP]
