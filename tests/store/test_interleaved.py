@@ -6,7 +6,9 @@ from functools import partial
 import pytest
 
 from revieee.model.route import Endpoint, RouteState
-from revieee.store import leases, routes, wishes
+from revieee.model.secrets import MOST_IN_ALL
+from revieee.ports import Refused
+from revieee.store import leases, routes, secrets, wishes
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
@@ -64,3 +66,28 @@ def test_a_host_that_is_forgotten_at_once_is_led_on(database: Database) -> None:
     forget = partial(routes.forget, before=NOW + 50)
     interleaved(database, again, lambda: database.run_here(forget), after="FROM route")
     assert [one.state for one in database.run_here(routes.everything)] == [RouteState.UP]
+
+
+def test_a_secret_that_two_set_at_once_has_one_value(database: Database) -> None:
+    record(database, facts())
+    put = partial(secrets.put, repository_id=SHOP.id, name="A", now=NOW)
+    second = partial(put, data=b"two")
+    interleaved(database, partial(put, data=b"one"), lambda: database.run_here(second), after="ORDER BY secret.name")
+    found = database.run_here(partial(secrets.sealed, repository_id=SHOP.id))
+    assert [(one.data, one.retired) for one in found] == [(b"one", True), (b"two", False)]
+
+
+def test_two_who_set_secrets_at_once_set_no_more_than_there_may_be(database: Database) -> None:
+    record(database, facts())
+    put = partial(secrets.put, repository_id=SHOP.id, data=b"", now=NOW)
+    for number in range(MOST_IN_ALL - 1):
+        database.run_here(partial(put, name=f"A{number}"))
+
+    def last() -> bool:
+        try:
+            database.run_here(partial(put, name="C"))
+        except Refused:
+            return False
+        return True
+
+    assert interleaved(database, partial(put, name="B"), last, after="ORDER BY secret.name") == (None, False)
