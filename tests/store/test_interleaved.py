@@ -8,11 +8,11 @@ import pytest
 from revieee.model.route import Endpoint, RouteState
 from revieee.model.secrets import MOST_IN_ALL
 from revieee.ports import Refused
-from revieee.store import leases, routes, secrets, wishes
+from revieee.store import beats, leases, releases, routes, secrets, wishes
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
-from support.storing import NOW, SHOP, all_free, decide, facts, lease, many, record
+from support.storing import NOW, SHOP, all_free, decide, facts, go_live, lease, many, record
 
 GONE = "The repository was deleted."
 
@@ -91,3 +91,23 @@ def test_two_who_set_secrets_at_once_set_no_more_than_there_may_be(database: Dat
         return True
 
     assert interleaved(database, partial(put, name="B"), last, after="ORDER BY secret.name") == (None, False)
+
+
+def test_a_restored_database_begins_anew_once(database: Database) -> None:
+    id_ = record(database, facts())
+    anew = partial(beats.begin_anew, there={id_: 4}, beat=70, now=NOW)
+    database.run_here(anew)
+    held = lease(database, "the first")
+    database.run_here(partial(releases.removed, lease=held, now=NOW))
+    database.run_here(lambda session: go_live(session, held))
+    database.run_here(anew)  # of another process, whose removals took longer
+    assert database.run_here(partial(releases.load, environment_id=id_)).live is not None
+    database.run_here(lambda session: leases.guard(session, held))
+
+
+def test_a_lease_that_is_taken_as_a_restored_database_begins_anew_is_stale(database: Database) -> None:
+    id_ = record(database, facts())
+    anew = partial(beats.begin_anew, there={id_: 4}, beat=70, now=NOW)
+    claim = partial(leases.claim, owner="other", places=all_free(1), now=NOW, until=NOW + 30)
+    _, taken = interleaved(database, anew, lambda: database.run_here(claim), after="FROM environment")
+    assert [one.token for one in taken] in ([], [2]), "it was taken after that, if at all"
