@@ -5,14 +5,16 @@ from functools import partial
 
 import pytest
 
+from revieee.model.desire import desire
+from revieee.model.policy import AdmissionPolicy, ForkPolicy
 from revieee.model.route import Endpoint, RouteState
 from revieee.model.secrets import MOST_IN_ALL
 from revieee.ports import Refused
-from revieee.store import beats, leases, releases, routes, secrets, wishes
+from revieee.store import asking, beats, leases, releases, routes, secrets, wishes
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
-from support.storing import NOW, SHOP, all_free, decide, facts, go_live, lease, many, record
+from support.storing import NOW, SHOP, all_free, commit, decide, facts, go_live, lease, many, record
 
 GONE = "The repository was deleted."
 
@@ -111,3 +113,18 @@ def test_a_lease_that_is_taken_as_a_restored_database_begins_anew_is_stale(datab
     claim = partial(leases.claim, owner="other", places=all_free(1), now=NOW, until=NOW + 30)
     _, taken = interleaved(database, anew, lambda: database.run_here(claim), after="FROM environment")
     assert [one.token for one in taken] in ([], [2]), "it was taken after that, if at all"
+
+
+def test_what_an_author_is_asked_about_for_is_what_is_there_when_it_is_claimed(database: Database) -> None:
+    asks = AdmissionPolicy(forks=ForkPolicy.ASK)
+
+    def pushed(head: int) -> None:
+        fork = facts(head, after=head, author="eve", head_owner="eve", head_repository=99)
+        work = partial(wishes.record_facts, facts=fork, decide=lambda one, trust: desire(one, asks, trust), now=NOW)
+        database.run_here(lambda session: work(session).id)
+
+    pushed(1)
+    claim = partial(asking.claim, now=NOW, until=NOW + 30)
+    claimed, _ = interleaved(database, claim, lambda: pushed(2), after="FROM environment")
+    again = database.run_here(claim)  # where the push came after the claim
+    assert [one.facts.head_commit for one in (*claimed, *again)][-1] == commit(2)
