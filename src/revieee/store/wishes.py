@@ -67,9 +67,11 @@ def record_facts(
         The environment's row; :func:`unclear` tells whether the forge must be asked.
     """
     said_at = now if settled else facts.updated_at.timestamp()
-    repository = _repository(session, facts.repository, heard_at=said_at)
+    # An answer has the installation through which it was asked for; there may be another one by now.
+    about = replace(facts.repository, installation=None) if settled else facts.repository
+    repository = _repository(session, about, heard_at=said_at)
     if repository.removed_at is not None and said_at > repository.removed_at:
-        repository = record_repository(session, facts.repository, now=said_at, settled=True)
+        repository = record_repository(session, about, now=said_at, settled=True)
     row = session.scalar(
         select(EnvironmentRow)
         .where(EnvironmentRow.repository_id == repository.id, EnvironmentRow.number == facts.number)
