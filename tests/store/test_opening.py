@@ -1,12 +1,14 @@
 """Opening a database: brought up to date by one process at a time, or refused with words that help."""
 
+import contextlib
 import logging
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillWaiting
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Double, create_engine, insert, inspect, text
+from sqlalchemy import Connection, Double, create_engine, event, insert, inspect, text
 
 from revieee.ports import Fault, Severity
 from revieee.store import upgrade
@@ -95,6 +97,23 @@ def test_several_that_open_it_at_once_find_it_ready(url: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(work, range(4)))) == 1
+
+
+def test_who_waits_for_an_upgrade_finds_it_written(url: str) -> None:
+    engine, waiting = create(database_url(url)), list[Future[Database]]()
+    with ThreadPoolExecutor(1) as threads:
+
+        def stop(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "INTO alembic_version" in statement:
+                waiting.append(threads.submit(opened, url))
+            elif "RELEASE_LOCK" in statement:  # elsewhere what is locked is free once it is written
+                with contextlib.suppress(StillWaiting):
+                    waiting[0].result(0.5)
+
+        event.listen(engine, "after_cursor_execute", stop)
+        upgrade.upgrade(engine)
+        engine.dispose()
+        waiting[0].result().close()
 
 
 @pytest.mark.slow

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from revieee.ports import Posted
 from revieee.store import reports
 from revieee.store.database import Database
 from revieee.store.reports import Pending
+from revieee.store.schema import ReportRow
+from support.interleaving import interleaved
 from support.storing import NOW, facts, many, record
 
 POSTED = Posted(comment=12, comment_digest="ab", deployment=3, status="0000 success")
@@ -127,24 +127,32 @@ def test_first_reports_are_claimed_once_by_two_processes(database: Database) -> 
 
 
 def test_a_first_report_that_another_process_claims_meanwhile_is_not_taken_from_it(database: Database) -> None:
-    if database.url.get_backend_name() == "sqlite":
-        pytest.skip("SQLite has one writer")
     ids = many(database, 3)
-    theirs: list[Pending] = []
+    mine, theirs = interleaved(
+        database,
+        partial(reports.claim, owner="us", now=NOW, until=NOW + 120),
+        lambda: database.run_here(partial(reports.claim, owner="them", now=NOW, until=NOW + 120)),
+    )
+    assert sorted(one.environment for one in (*mine, *theirs)) == ids
 
-    def work(session: Session) -> list[Pending]:
-        return list(reports.claim(session, "them", now=NOW, until=NOW + 120))
 
-    def looked(*_: object) -> None:
-        if not theirs:
-            theirs.extend(database.run_here(work))
+def test_what_another_process_told_since_it_was_found_is_known_to_be_told(database: Database) -> None:
+    id_ = record(database, facts())
 
-    def late(session: Session) -> list[Pending]:
-        event.listen(session.connection(), "after_cursor_execute", looked)
-        return list(reports.claim(session, "us", now=NOW, until=NOW + 120))
+    def tell(owner: str, version: int) -> None:
+        if database.run_here(partial(reports.claim, owner=owner, now=NOW, until=NOW + 120)):
+            posted = Posted(comment=version)
+            database.run_here(
+                lambda session: reports.told(session, id_, owner, version=version, digest="d", posted=posted)
+            )
 
-    assert database.run_here(late) == []
-    assert [one.environment for one in theirs] == ids
+    tell("us", 1)
+    record(database, facts(2, after=9))
+    late = partial(reports.claim, owner="us", now=NOW, until=NOW + 120)
+    pending, _ = interleaved(database, late, lambda: tell("them", 2), after="FROM environment")
+    # Where one waits for the other, the second one finds nothing to be told.
+    told = database.run_here(lambda session: session.get_one(ReportRow, id_).version)
+    assert [one.posted.comment for one in pending] == [told][: len(pending)]
 
 
 def test_what_was_never_told_comes_before_what_was_put_off(database: Database) -> None:

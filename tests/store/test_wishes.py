@@ -283,3 +283,11 @@ def test_a_repository_row_has_its_newest_name_once(database: Database) -> None:
     record(database, facts(repository=RENAMED, after=9))
     rows = database.run_here(lambda session: session.query(RepositoryRow).all())
     assert [(row.name, row.slug) for row in rows] == [("acme/store", "shop")]
+
+
+def test_what_was_asked_through_an_older_installation_does_not_bring_that_back(database: Database) -> None:
+    older, newer = replace(SHOP, installation=1), replace(SHOP, installation=2)
+    id_ = record(database, facts(repository=older))
+    database.run_here(lambda session: wishes.record_repository(session, newer, now=NOW + 1).id)
+    record(database, facts(repository=older), now=NOW + 2, settled=True)  # the question was on its way meanwhile
+    assert environment(database, id_).facts.repository.installation == newer.installation

@@ -20,7 +20,7 @@ from revieee.model.secrets import Secrets
 from revieee.ports import Builder, Clock, Engine, Observed, Placement, Router, Source
 from revieee.reconcile.remembered import Remembered
 from revieee.store.database import Database
-from revieee.store.leases import Lease
+from revieee.store.leases import Lease, guard
 from revieee.store.releases import Ending
 from revieee.store.vault import Vault
 
@@ -169,7 +169,12 @@ class Turn:
 
     async def write(self, work: Callable[[Session], Result]) -> Result:
         """Run a short transaction; a lost lease makes it write nothing (StaleLease)."""
-        return await self.parts.database.run(work)
+
+        def under_lease(session: Session) -> Result:
+            guard(session, self.lease)
+            return work(session)
+
+        return await self.parts.database.run(under_lease)
 
     @property
     def remembered(self) -> Remembered:

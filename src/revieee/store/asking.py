@@ -12,9 +12,11 @@ from revieee.store.schema import EnvironmentRow
 
 def claim(session: Session, *, now: float, until: float, limit: int = 50) -> Sequence[Environment]:
     """Give environments whose author is to be asked about, and keep other processes off them until ``until``."""
-    due = select(EnvironmentRow).where(EnvironmentRow.ask_at <= now).order_by(EnvironmentRow.ask_at).limit(limit)
-    rows = session.scalars(due).all()
-    return environments_of(session, [row for row in rows if _put_off(session, row.id, now=now, until=until)])
+    due = select(EnvironmentRow.id).where(EnvironmentRow.ask_at <= now).order_by(EnvironmentRow.ask_at).limit(limit)
+    ids = [id_ for id_ in session.scalars(due).all() if _put_off(session, id_, now=now, until=until)]
+    # Read only now: the question of a push that came in between is put off with the older one, so it is the one to ask.
+    rows = {row.id: row for row in session.scalars(select(EnvironmentRow).where(EnvironmentRow.id.in_(ids)))}
+    return environments_of(session, [rows[id_] for id_ in ids])
 
 
 def put_off(session: Session, environment_id: int, *, until: float) -> None:

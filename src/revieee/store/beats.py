@@ -26,12 +26,17 @@ def last(session: Session) -> int:
 def begin_anew(session: Session, there: Mapping[int, int], *, beat: int, now: float) -> None:
     """Have every environment of a restored database removed; what is wanted begins anew.
 
+    Once: where another process did so before, what is there has begun since then.
+
     Args:
         session: of the store.
         there: the latest incarnation that the engine had anything of, by environment.
-        beat: the number from which to count on, so that this happens once.
+        beat: the number from which to count on; where that is done, nothing more is.
         now: Unix time, seconds.
     """
+    known = session.get(MetaRow, _BEAT, with_for_update=True)
+    if known is not None and int(known.value) >= beat:
+        return
     session.merge(MetaRow(key=_BEAT, value=str(beat)))
     # No ``destroy`` hook: what it would say goodbye to is not what is there.
     session.execute(
@@ -40,7 +45,10 @@ def begin_anew(session: Session, there: Mapping[int, int], *, beat: int, now: fl
         .values(phase=Phase.ENDED.value, phase_since=now, ended_at=now, verdict=Verdict.REMOVED.value)
     )
     rows = session.scalars(
-        select(EnvironmentRow).where(or_(EnvironmentRow.placed.is_(True), EnvironmentRow.id.in_(there)))
+        select(EnvironmentRow)
+        .where(or_(EnvironmentRow.placed.is_(True), EnvironmentRow.id.in_(there)))
+        .order_by(EnvironmentRow.id)
+        .with_for_update()  # no token is given out twice
     )
     for row in rows:
         row.incarnation = max(row.incarnation, there.get(row.id, 0))

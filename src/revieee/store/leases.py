@@ -30,6 +30,11 @@ _FEW = 4
 """Places; with fewer there is nothing to share."""
 
 
+def _is_free(now: float | ColumnElement[float]) -> ColumnElement[bool]:
+    """Whether nobody works on an environment."""
+    return or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now)
+
+
 def _newest(is_so: Callable[[type[ReleaseRow]], ColumnElement[bool]]) -> ColumnElement[bool]:
     """Whether an environment's newest release is of this incarnation, and something is so of it."""
     newest, later = aliased(ReleaseRow), aliased(ReleaseRow)
@@ -63,7 +68,7 @@ _NOW_OTHERWISE_TRUSTED = _newest(lambda newest: newest.trusted != EnvironmentRow
 _DUE = (
     select(EnvironmentRow.id, EnvironmentRow.lease_token, EnvironmentRow.repository_id)
     .where(EnvironmentRow.due_at <= bindparam("now"))
-    .where(or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < bindparam("now")))
+    .where(_is_free(bindparam("now")))
     .order_by(EnvironmentRow.due_at, EnvironmentRow.id)
 )
 """What is due and free, longest due first. All of it: a limit would let one repository with many hide the others."""
@@ -122,7 +127,7 @@ def claim(session: Session, owner: str, places: Places, *, now: float, until: fl
         for id_, token, repository in _fairly(_due(session, _DUE, now=now), under_way)
         if (under_way := under_way + Counter([repository]))[repository] <= places.share
     ]
-    return _take(session, owner, wanted, until=until, limit=places.free)
+    return _take(session, owner, wanted, now=now, until=until, limit=places.free)
 
 
 def claim_going(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -131,7 +136,7 @@ def claim_going(session: Session, owner: str, *, now: float, until: float, limit
     What was begun with another trust than is had now is to go as well.
     """
     wanted = [(id_, token) for id_, token, _ in _due(session, _GOING, now=now)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_kept(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -141,7 +146,7 @@ def claim_kept(session: Session, owner: str, *, now: float, until: float, limit:
     act would be given back, and taken again at once.
     """
     wanted = [(id_, token) for id_, token, _ in _due(session, _KEPT, now=now)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_lost(
@@ -159,8 +164,8 @@ def claim_lost(
     """
     if not lost or limit <= 0:
         return []
-    due = _due(session, _LIVE, now=now)
-    return _take(session, owner, [(id_, token) for id_, token, _ in due if id_ in lost], until=until, limit=limit)
+    wanted = [(id_, token) for id_, token, _ in _due(session, _LIVE, now=now) if id_ in lost]
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def claim_asking(session: Session, owner: str, *, now: float, until: float, limit: int) -> Sequence[Lease]:
@@ -169,20 +174,20 @@ def claim_asking(session: Session, owner: str, *, now: float, until: float, limi
     Whoever is next in that line keeps those behind it waiting, so it asks whatever else its repository has under way.
     """
     wanted = [(id_, token) for id_, token, _ in _due(session, _ASKING, now=now)]
-    return _take(session, owner, wanted, until=until, limit=limit)
+    return _take(session, owner, wanted, now=now, until=until, limit=limit)
 
 
 def _take(
-    session: Session, owner: str, wanted: Sequence[tuple[int, int]], *, until: float, limit: int
+    session: Session, owner: str, wanted: Sequence[tuple[int, int]], *, now: float, until: float, limit: int
 ) -> Sequence[Lease]:
-    """Write our name on rows whose token is still the one that was seen."""
+    """Write our name on rows whose token is still the one that was seen, and that nobody holds on to since."""
     taken: list[Lease] = []
     for id_, token in wanted:
         if len(taken) >= limit:
             break
         claimed = session.execute(
             update(EnvironmentRow)
-            .where(EnvironmentRow.id == id_, EnvironmentRow.lease_token == token)
+            .where(EnvironmentRow.id == id_, EnvironmentRow.lease_token == token, _is_free(now))
             .values(lease_owner=owner, lease_token=token + 1, lease_until=until)
         )
         if _changed(claimed) == 1:
@@ -300,9 +305,10 @@ def look(session: Session, environments: Sequence[int], *, now: float) -> None:
     Whoever works on one sees for himself. What fails again and again, its container in a crash loop, is left to its
     backoff.
     """
-    free = or_(EnvironmentRow.lease_until.is_(None), EnvironmentRow.lease_until < now)
     due = session.scalars(
-        select(EnvironmentRow.id).where(EnvironmentRow.id.in_(environments), free, EnvironmentRow.attempts == 0)
+        select(EnvironmentRow.id).where(
+            EnvironmentRow.id.in_(environments), _is_free(now), EnvironmentRow.attempts == 0
+        )
     )
     make_due(session, due.all(), now=now)
 

@@ -30,21 +30,31 @@ class Pending:
 
 def claim(session: Session, owner: str, *, now: float, until: float, limit: int = 50) -> Sequence[Pending]:
     """Give environments whose report is behind and due, and keep other processes off them until ``until``."""
-    pending = _pending(session, now=now, limit=limit)
-    return [one for one in pending if _claimed(session, one, owner, now=now, until=until)]
+    found = session.execute(_PENDING.limit(limit), {"now": now}).all()
+    fresh = {
+        id_: is_fresh for id_, is_fresh in found if _claimed(session, id_, owner, fresh=is_fresh, now=now, until=until)
+    }
+    # Read only now: another process may have told one since it was found, and what it posted is to be known.
+    rows = session.execute(
+        select(EnvironmentRow.version, ReportRow)
+        .join(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
+        .where(EnvironmentRow.id.in_(fresh))
+    )
+    claimed = {row.environment_id: (version, row) for version, row in rows}
+    return [_of(*claimed[id_], fresh=is_fresh) for id_, is_fresh in fresh.items()]
 
 
-def _claimed(session: Session, one: Pending, owner: str, *, now: float, until: float) -> bool:
+def _claimed(session: Session, environment: int, owner: str, *, fresh: bool, now: float, until: float) -> bool:
     """Put a report off for all others; False where another process did so first."""
-    if one.fresh:
-        row = ReportRow(environment_id=one.environment, version=0, digest="", posted="{}", due_at=until, attempts=0)
+    if fresh:
+        row = ReportRow(environment_id=environment, version=0, digest="", posted="{}", due_at=until, attempts=0)
         row.problem, row.owner = "", owner
         session.add(row)  # never looked for: a row that another process made since would be found, and taken from it
         session.flush()  # where there is one by now this fails, and the transaction is run again
         return True
     done = session.execute(
         update(ReportRow)
-        .where(ReportRow.environment_id == one.environment, ReportRow.due_at <= now)
+        .where(ReportRow.environment_id == environment, ReportRow.due_at <= now)
         .values(due_at=until, owner=owner)
     )
     return isinstance(done, CursorResult) and done.rowcount == 1
@@ -52,7 +62,7 @@ def _claimed(session: Session, one: Pending, owner: str, *, now: float, until: f
 
 # Made once: to write it down takes longer than to run it.
 _PENDING = (
-    select(EnvironmentRow.id, EnvironmentRow.version, ReportRow)
+    select(EnvironmentRow.id, ReportRow.environment_id.is_(None))
     .outerjoin(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
     .where(or_(ReportRow.environment_id.is_(None), ReportRow.version < EnvironmentRow.version))
     .where(or_(ReportRow.environment_id.is_(None), ReportRow.due_at <= bindparam("now")))
@@ -60,18 +70,14 @@ _PENDING = (
 )
 
 
-def _pending(session: Session, *, now: float, limit: int) -> Sequence[Pending]:
-    return [_of(*one) for one in session.execute(_PENDING.limit(limit), {"now": now})]
-
-
-def _of(environment: int, version: int, row: ReportRow | None) -> Pending:
+def _of(version: int, row: ReportRow, *, fresh: bool) -> Pending:
     return Pending(
-        environment=environment,
+        environment=row.environment_id,
         version=version,
-        digest=row.digest if row else "",
-        posted=POSTED.validate_json(row.posted) if row else Posted(),
-        attempts=row.attempts if row else 0,
-        fresh=row is None,
+        digest=row.digest,
+        posted=POSTED.validate_json(row.posted),
+        attempts=row.attempts,
+        fresh=fresh,
     )
 
 

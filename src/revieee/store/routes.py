@@ -55,10 +55,10 @@ def set_routes(
     Returns:
         All routes of the environment, also the gone ones, to push.
     """
-    rows = {
-        row.hostname: row for row in session.scalars(select(RouteRow).where(RouteRow.environment_id == environment_id))
-    }
-    for hostname in wanted.keys() - rows.keys():
+    # Locked: one of ours that is gone may be taken by another, or forgotten, at any moment.
+    mine = select(RouteRow).where(RouteRow.environment_id == environment_id).order_by(RouteRow.hostname)
+    rows = {row.hostname: row for row in session.scalars(mine.with_for_update())}
+    for hostname in sorted(wanted.keys() - rows.keys()):
         row = _row(session, hostname)
         if _free_for(environment_id, row):
             row.environment_id, row.state = environment_id, ""

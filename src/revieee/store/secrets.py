@@ -63,6 +63,8 @@ def put(session: Session, repository_id: int, name: str, data: bytes, *, now: fl
     Raises:
         Refused: the repository has too many.
     """
+    # Of two who set one at once, on two hosts even, the second sees what the first one set.
+    session.get(RepositoryRow, repository_id, with_for_update=True)
     take_away(session, repository_id, name, now=now)
     if sum(not one.retired for one in sealed(session, repository_id)) >= MOST_IN_ALL:
         raise Refused(f"The repository has {MOST_IN_ALL} secrets, the most there may be. Take one away first.")

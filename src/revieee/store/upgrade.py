@@ -27,12 +27,13 @@ def upgrade(engine: Engine) -> None:
         Fault: the database is newer than this code.
         DBAPIError: it cannot be reached or used.
     """
-    with engine.begin() as connection, _alone(connection):
+    with engine.connect() as connection, _alone(connection):
         if not _is_current(connection):
             config = Config()
             config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+        connection.commit()  # before anybody else has their turn
 
 
 def is_current(engine: Engine) -> bool:

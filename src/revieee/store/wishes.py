@@ -67,9 +67,11 @@ def record_facts(
         The environment's row; :func:`unclear` tells whether the forge must be asked.
     """
     said_at = now if settled else facts.updated_at.timestamp()
-    repository = _repository(session, facts.repository, heard_at=said_at)
+    # An answer has the installation through which it was asked for; there may be another one by now.
+    about = replace(facts.repository, installation=None) if settled else facts.repository
+    repository = _repository(session, about, heard_at=said_at)
     if repository.removed_at is not None and said_at > repository.removed_at:
-        repository = record_repository(session, facts.repository, now=said_at, settled=True)
+        repository = record_repository(session, about, now=said_at, settled=True)
     row = session.scalar(
         select(EnvironmentRow)
         .where(EnvironmentRow.repository_id == repository.id, EnvironmentRow.number == facts.number)
@@ -90,13 +92,13 @@ def unclear(row: EnvironmentRow) -> bool:
 
 def redecide(session: Session, environment_id: int, decide: Decide, *, now: float) -> None:
     """Write down again what is wanted of an environment, after a policy or a person changed it."""
-    row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
+    row = _locked(session, environment_id)
     _decide(session, row, decide, now=now)
 
 
 def deploy(session: Session, environment_id: int, decide: Decide, *, now: float) -> None:
     """Ask for a new release of the same commit; brings a destroyed environment back."""
-    row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
+    row = _locked(session, environment_id)
     row.nonce += 1
     row.destroyed = None
     _decide(session, row, decide, now=now)
@@ -113,7 +115,7 @@ def ask_again(session: Session, lease: Lease) -> None:
 
 def destroy(session: Session, environment_id: int, decide: Decide, *, now: float) -> None:
     """Ask for an environment's removal, until its pull request has another commit or someone deploys it."""
-    row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
+    row = _locked(session, environment_id)
     row.destroyed, row.destroyed_reason = row.wanted_commit, _ON_REQUEST
     _decide(session, row, decide, now=now)
 
@@ -151,7 +153,7 @@ def record_trust(
         decide: turns facts and trust into what is wanted.
         now: Unix time, seconds.
     """
-    row = session.get_one(EnvironmentRow, environment_id, with_for_update=True)
+    row = _locked(session, environment_id)
     known = trust_of(row)
     new = change(known)
     if new.answer != known.answer:
@@ -243,6 +245,16 @@ def _new(session: Session, repository: RepositoryRow, number: int, *, now: float
     )
     session.add(row)
     return row
+
+
+def _locked(session: Session, environment_id: int) -> EnvironmentRow:
+    """Give an environment's row, to decide anew: locked, and its repository's before it, as by whoever removes that.
+
+    Else a removal that is not written yet would not be seen here, nor see what is wanted from now on.
+    """
+    of_it = select(EnvironmentRow.repository_id).where(EnvironmentRow.id == environment_id)
+    session.get_one(RepositoryRow, session.scalars(of_it).one(), with_for_update=True)
+    return session.get_one(EnvironmentRow, environment_id, with_for_update=True)
 
 
 def _decide(session: Session, row: EnvironmentRow, decide: Decide, *, now: float) -> None:

@@ -8,7 +8,7 @@ from revieee.model.addresses import free_slot
 from revieee.model.places import Queued
 from revieee.model.route import Route, RouteState
 from revieee.reconcile.parts import Step, Turn, Wait, domain_of
-from revieee.store import environments, leases, places, releases, routes
+from revieee.store import environments, places, releases, routes
 
 
 async def begin(turn: Turn) -> Step:
@@ -60,7 +60,6 @@ async def _announce(turn: Turn) -> None:
     now = turn.now
 
     def work(session: Session) -> Sequence[Route]:
-        leases.guard(session, turn.lease)
         if not routes.claim(session, environment.id, {host: ""}, now=now):
             return ()
         return routes.set_routes(session, environment.id, {host: ("", RouteState.BUILDING, None)}, now=now)

@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from dataclasses import replace
 
-from sqlalchemy.orm import Session
-
 from revieee.model.environment import Release
 from revieee.model.manifest import Context, Manifest, ManifestError
 from revieee.model.names import label
@@ -15,7 +13,7 @@ from revieee.model.tree import PathError
 from revieee.ports import AddressTaken, Refused
 from revieee.reconcile.parts import Done, Step, Turn, hostnames
 from revieee.reconcile.steps.begin import move
-from revieee.store import leases, releases, routes
+from revieee.store import releases, routes
 from revieee.store.releases import Ending
 
 
@@ -81,9 +79,4 @@ async def _excluded(turn: Turn, release: Release, manifest: Manifest) -> str | N
 async def _claim(turn: Turn, release: Release, manifest: Manifest) -> bool:
     hosts = hostnames(turn.parts.policy.base_url, replace(release, manifest=manifest))
     environment, now = turn.environment, turn.now
-
-    def work(session: Session) -> bool:
-        leases.guard(session, turn.lease)
-        return routes.claim(session, environment.id, hosts, now=now)
-
-    return await turn.write(work)
+    return await turn.write(lambda session: routes.claim(session, environment.id, hosts, now=now))

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy.orm import Session
-
 from revieee.model.environment import Release
-from revieee.model.route import Endpoint, Route, RouteState
+from revieee.model.route import Endpoint, RouteState
 from revieee.reconcile.parts import Turn, domain_of, hostnames
-from revieee.store import leases, routes
+from revieee.store import routes
 
 
 async def set_routes(turn: Turn, release: Release, states: Mapping[str, RouteState] | None = None) -> None:
@@ -40,9 +38,5 @@ async def forget(turn: Turn) -> None:
 
 async def _push(turn: Turn, wanted: Mapping[str, tuple[str, RouteState, Endpoint | None]]) -> None:
     environment, now = turn.environment.id, turn.now
-
-    def work(session: Session) -> list[Route]:
-        leases.guard(session, turn.lease)
-        return list(routes.set_routes(session, environment, wanted, now=now))
-
-    await turn.parts.router.push(await turn.write(work))
+    changed = await turn.write(lambda session: routes.set_routes(session, environment, wanted, now=now))
+    await turn.parts.router.push(changed)
