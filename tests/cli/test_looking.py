@@ -165,6 +165,12 @@ def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatc
     assert run("logs", "acme/shop#1").exit_code == 1
 
 
+@pytest.mark.parametrize("more", [("--build", "--follow"), ("--build", "--service", "web"), ("--tail", "-1")])
+def test_what_would_be_taken_no_notice_of_is_wrong_usage(database: Database, more: tuple[str, ...]) -> None:
+    database.open()
+    assert run("logs", "acme/shop#1", *more).exit_code == 2
+
+
 def test_the_output_of_what_is_gone_is_said_to_be_gone(database: Database) -> None:
     database.open()
     record(database, facts())

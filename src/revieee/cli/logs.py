@@ -24,12 +24,18 @@ from revieee.wiring import load_engine, open_vault
 @click.argument("environment")
 @click.option("--service", help="Only this service's output.")
 @click.option("--build", is_flag=True, help="The output of builds and hooks instead of the services'.")
-@click.option("--tail", default=50, show_default=True, help="How many last lines of each service.")
+@click.option(
+    "--tail", default=50, show_default=True, type=click.IntRange(min=1), help="How many last lines of each service."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on as it comes, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @told
 def logs(environment: str, *, service: str | None, build: bool, tail: int, follow: bool, as_json: bool) -> None:
     """Print what an ENVIRONMENT's builds, hooks and services wrote."""
+    if build and (service is not None or follow):
+        raise click.UsageError(
+            "`--build` prints all that builds and hooks wrote; `--service` and `--follow` are not for it."
+        )
     with opened() as (settings, database):
         found = find(database, environment)
         release = found.live or found.newest
