@@ -102,7 +102,8 @@ class GitHubReporter:
 
     def _is_muted(self, facts: PullRequestFacts, part: str) -> bool:
         muted = self._muted.get((facts.repository.id, part))
-        return muted is not None and muted.until > self._clock()
+        # Longer than at most, where the clock was set back since.
+        return muted is not None and timedelta() < muted.until - self._clock() <= MUTED_FOR
 
     def _mute(self, facts: PullRequestFacts, part: str, error: GitHubError) -> None:
         log.warning("%s does not take %s: %s", facts.repository.name, part, error)
