@@ -32,12 +32,18 @@ _BRIEF = frozenset({Act.REPLACE, Act.SWITCH, Act.UNDO})
 
 
 @contextlib.asynccontextmanager
-async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
+async def tended(turn: Turn, act: Act, hold: Hold, *, put_off: bool = False) -> AsyncIterator[None]:
     """Heal the live release before an act and, now and then, beside it.
 
     A mend under way when the act is done is finished first: the next act may stop what it starts. Where the act ends
     with an error or is obsolete the mend is cut off: what follows is a wait, or an act that stops nothing of the live
     release but with everything else.
+
+    Args:
+        turn: under a lease.
+        act: on what is newer.
+        hold: on that lease.
+        put_off: the act is not done now, as it has its place elsewhere, and nobody can tell for how long.
 
     Raises:
         StaleLease: the lease is someone else's.
@@ -47,7 +53,7 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
         yield
         return
     alone, crashes, keys = asyncio.Lock(), turn.environment.crashes, _left_alone(turn, live.stack)
-    if _is_time(turn, act):
+    if _is_time(turn, act, put_off=put_off):
         # What the act will stop may run until then: it fails to, again and again.
         crashes = await _mend(turn, live.stack, live.stack.keys if act is Act.REPLACE else keys, crashes)
     mend = partial(_mend, turn, live.stack, keys)
@@ -61,9 +67,9 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
         await asyncio.gather(beside, return_exceptions=True)
 
 
-def _is_time(turn: Turn, act: Act) -> bool:
+def _is_time(turn: Turn, act: Act, *, put_off: bool) -> bool:
     """Whether to look before the act: not at once after another look. The tick that wakes a turn may be a bit early."""
-    if act in _BRIEF and not turn.environment.attempts:
+    if act in _BRIEF and not turn.environment.attempts and not put_off:
         return False
     since = asyncio.get_running_loop().time() - turn.remembered.tended_at
     return since >= turn.parts.policy.pace.tick / 2
