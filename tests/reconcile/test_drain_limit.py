@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from revieee.engines.memory import MemoryEngine
+from revieee.engines.memory import Behaviour, MemoryEngine
 from revieee.model.facts import RepositoryFacts
 from revieee.model.policy import Policy
 from revieee.ports import Placement, RetryLater
@@ -77,6 +77,51 @@ async def draining(around: Outside, process: Process) -> frozenset[str]:
     assert environment.draining
     assert environment.live is not None
     return old.keys - environment.live.keys
+
+
+@pytest.mark.parametrize("long", ["build", "hook"])
+def test_it_holds_beside_what_takes_long(tmp_path: Path, long: str) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        await draining(around, process)
+        around.builder.seconds = 1800.0
+        if long == "hook":
+            around.builder.seconds = 0.5
+            around.world.script("deploy", Behaviour(exits=None))
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + 2 * around.policy.pace.tick)
+        environment = around.everything()[1]
+        assert environment.live is not None
+        assert environment.next is not None
+        assert not {key for key in running(around) if key.startswith("web-")} - environment.live.keys
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_was_cut_beside_a_build_is_there_again_where_the_build_has_it(tmp_path: Path) -> None:
+    """As after a revert: the newest release is what drains."""
+
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        old = await draining(around, process)
+        around.builder.seconds = 600.0
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + 2 * around.policy.pace.tick)
+        assert not running(around) & old
+        around.builder.seconds = 0.5
+        around.hear(pull_request(head=1, after=4))
+        process.bell.hint()
+        await asyncio.sleep(60)
+        environment = around.everything()[1]
+        assert environment.live is not None
+        assert environment.live.commit == commit(1)
+        assert old <= environment.live.keys == running(around)
+        await process.stop()
+
+    on_stage(tmp_path, main)
 
 
 async def two_draining(around: Outside, process: Process) -> list[frozenset[str]]:

@@ -17,6 +17,7 @@ from revieee.ports import PortError, Refused, ServiceState
 from revieee.reconcile.holding import Hold, unless_late
 from revieee.reconcile.parts import Turn
 from revieee.reconcile.steps.crashes import another, pause_left
+from revieee.reconcile.steps.drain import cut_late
 from revieee.reconcile.steps.replace import in_place, needs
 from revieee.store.leases import StaleLease
 
@@ -76,12 +77,14 @@ def _is_time(turn: Turn, act: Act, *, put_off: bool) -> bool:
 
 
 async def _beside(turn: Turn, mend: _Mend, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
-    """Mend until cancelled."""
+    """Mend until cancelled, and cut what drains for too long."""
+    cut = frozenset[int]()
     with unless_late(lambda: hold.until):
         while True:
             await asyncio.sleep(turn.parts.policy.pace.tick)
             async with alone:
                 crashes = await mend(crashes)
+                cut = await cut_late(turn, cut)
 
 
 async def _mend(turn: Turn, stack: ResolvedStack, keys: frozenset[str], crashes: Crashes) -> Crashes:

@@ -50,6 +50,34 @@ async def end_late(turn: Turn) -> bool:
     return ended > 0
 
 
+async def cut_late(turn: Turn, cut: frozenset[int]) -> frozenset[int]:
+    """Remove the containers of what drains for too long, beside an act on what is newer that may take long.
+
+    What is left of it goes when it is ended: the newer release may be about to use an image of it.
+
+    Args:
+        turn: under a lease.
+        cut: ids of releases of which that is done.
+
+    Returns:
+        Those ids by now.
+    """
+    environment = turn.environment
+    for release in environment.draining:
+        if release.id in cut or _left(turn, release) > 0:
+            continue
+        others = tuple(one for one in environment.releases if one.id not in cut)
+        keys = release.keys - named(replace(environment, releases=others), without=release)
+        try:
+            await turn.parts.engine.remove(turn.placement(release), keys)
+            cut |= {release.id}
+        except StaleLease:
+            raise
+        except PortError as error:
+            log.warning("%s: what drains has lasted too long, and stays: %s", environment.name, error)
+    return cut
+
+
 def limit_left(turn: Turn) -> float:
     """Give the seconds until the next drain has lasted as long as it may; without end where none is to come."""
     left = (_left(turn, release) for release in turn.environment.draining)
