@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -147,16 +147,22 @@ def test_a_database_that_lost_a_few_ticks_or_has_no_count_beside_it_came_from_no
     on_stage(tmp_path, play)
 
 
+def used_by_somebody(environment: int) -> Callable[..., Awaitable[None]]:
+    """An engine's removal of all that an environment has, which fails."""
+    remove = MemoryEngine.remove
+
+    async def used(self: MemoryEngine, place: Placement, keys: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
+        if place.environment == environment and keys is None:
+            raise RetryLater("Docker cannot remove the volume, which the container backup uses.")
+        await remove(self, place, keys, **more)
+
+    return used
+
+
 def test_what_cannot_be_removed_holds_up_no_other_and_is_nobody_elses(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Somebody's own container may use a volume of ours; nothing at all was done until it did not."""
-    remove = MemoryEngine.remove
-
-    async def used(self: MemoryEngine, place: Placement, keys: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
-        if place.environment == 2 and keys is None:
-            raise RetryLater("Docker cannot remove the volume, which the container backup uses.")
-        await remove(self, place, keys, **more)
 
     async def play(around: Outside) -> None:
         process = await first_live(around)
@@ -173,7 +179,7 @@ def test_what_cannot_be_removed_holds_up_no_other_and_is_nobody_elses(
 
         copied(tmp_path / "backup.db", tmp_path / "store.db")
         with monkeypatch.context() as patch:
-            patch.setattr(MemoryEngine, "remove", used)
+            patch.setattr(MemoryEngine, "remove", used_by_somebody(2))
             around.hear(pull_request(3, head=3, after=100))
             assert around.everything()[2].facts.number == 3
             process = await asyncio.wait_for(restarted(around), 60)
