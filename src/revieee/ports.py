@@ -299,7 +299,7 @@ class Posted:
     status: str | None = None
     """``<commit> <state>`` of the last commit status."""
     doubtful: tuple[str, ...] = ()
-    """Commits whose status may be pending: we died while we told it."""
+    """Commits whose status may be pending: we died while we told it, or were not answered."""
 
 
 class ReportedInPart(RetryLater):

@@ -172,6 +172,18 @@ class TestRequests:
         clock.forward(seconds=31)
         assert await github.root.get("/user") == {"ok": True}
 
+    async def test_a_clock_that_is_set_back_makes_no_limit_longer(self, strange: Strange, clock: Clock) -> None:
+        answers = [JSONResponse({"ok": True}), JSONResponse({}, 429, headers={"Retry-After": "30"})]
+
+        async def answer(_: Request) -> Response:
+            return answers.pop()
+
+        github = await strange(answer)
+        with pytest.raises(Limited):
+            await github.root.get("/user")
+        clock.forward(hours=-2)
+        assert await github.root.get("/user") == {"ok": True}
+
 
 class TestErrors:
     @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from revieee.model.delivery import Delivery
 from revieee.model.environment import Environment
 from revieee.model.policy import AdmissionPolicy, ForkPolicy
 from revieee.reconcile.parts import Bell
-from revieee.store import asking
+from revieee.store import asking, setback
 from revieee.store.database import Database
 from revieee.testing.github import DefaultHook, NewRepository, Opening, PracticeGitHub, PullRequest, Settings, pulls
 from revieee.testing.github.webhooks import Delivery as Sent
@@ -213,6 +214,22 @@ async def test_a_comment_that_comes_before_the_pull_request_waits_for_it(desk: D
     assert await desk.approvals.handle() == 0
     desk.wait(AGAIN + 1)
     assert (await desk.settle()).wanted
+
+
+async def test_a_clock_that_is_set_back_puts_off_neither_a_comment_nor_its_answer(desk: Desk) -> None:
+    look = partial(setback.note, clock=desk.time.now)
+    await desk.settle()
+    second = await desk.push()
+    desk.wait(5)
+    desk.github.comment(desk.pull, "maintainer", "/revieee approve")
+    await desk.deliver("issue_comment")
+    assert await desk.approvals.handle() == 0
+    desk.database.run_here(look)
+    desk.time.time -= GIVE_UP
+    desk.database.run_here(look)
+    desk.wait(PATIENCE + 1)
+    assert await desk.approvals.handle() == 1
+    assert second[:12] in desk.environment.trust.answer
 
 
 async def test_only_a_new_comment_is_a_command(desk: Desk) -> None:

@@ -68,6 +68,17 @@ async def test_what_the_whole_listing_did_not_reach_is_tried_again_soon_and_then
     assert desk.wanted() == {"acme/shop#1": True}
 
 
+@pytest.mark.usefixtures("pull")
+async def test_a_clock_that_is_set_back_puts_no_listing_off(desk: Desk) -> None:
+    await desk.view("acme/shop")
+    desk.github.faults.next("forbidden", PULLS)
+    await desk.listing.list_new()
+    assert desk.inbox.to_list
+    desk.time.time -= 7200
+    await desk.listing.list_new()
+    assert desk.wanted() == {"acme/shop#1": True}
+
+
 async def test_a_repository_that_came_into_view_and_went_is_forgotten(desk: Desk) -> None:
     await desk.view("acme/site")
     desk.github.delete_repository("acme/site")

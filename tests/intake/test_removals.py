@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
 import pytest
 
@@ -10,7 +11,7 @@ from revieee.forges.github import GitHubForge
 from revieee.intake.removals import LATER, PATIENCE, SURE
 from revieee.model.facts import RepositoryFacts
 from revieee.ports import RetryLater
-from revieee.store import environments
+from revieee.store import environments, setback
 from revieee.store.database import Database
 from revieee.store.schema import EnvironmentRow
 from revieee.testing.github import FaultKind, Installation, NewRepository, PracticeGitHub, PullRequest
@@ -201,6 +202,19 @@ async def test_while_the_forge_does_not_answer_nothing_is_removed(
     assert desk.wanted() == {"acme/shop#1": True}
     desk.github.faults.clear()
     await settle(desk, after=DAY / 2)
+    assert desk.wanted() == {"acme/shop#1": False}
+
+
+async def test_a_clock_that_is_set_back_holds_up_no_removal(desk: Desk, installation: Installation) -> None:
+    look = partial(setback.note, clock=desk.time.now)
+    desk.database.run_here(look)
+    desk.github.uninstall(installation)
+    await hear(desk, desk.github.webhooks.deliveries[-1])
+    desk.github.faults.next("unavailable", INSTALLATIONS)
+    await settle(desk)
+    desk.time.time -= DAY
+    desk.database.run_here(look)
+    await settle(desk)
     assert desk.wanted() == {"acme/shop#1": False}
 
 

@@ -1,14 +1,14 @@
 """The drain limit holds whatever a newer release waits for: what drains has the very room that is missing."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from revieee.engines.memory import MemoryEngine
+from revieee.engines.memory import Behaviour, MemoryEngine
 from revieee.model.facts import RepositoryFacts
 from revieee.model.policy import Policy
 from revieee.ports import Placement, RetryLater
@@ -24,8 +24,8 @@ MANY = 200
 """Turns in ten minutes; one every ten seconds, for the tick, are 60."""
 
 
-def push(around: Outside, process: Process, head: int) -> None:
-    around.source.commits[commit(head)] = files(head)
+def push(around: Outside, process: Process, head: int, *, db: str = "16") -> None:
+    around.source.commits[commit(head)] = files(head, db=db)
     around.hear(pull_request(head=head, after=head))
     process.bell.hint()
 
@@ -79,6 +79,122 @@ async def draining(around: Outside, process: Process) -> frozenset[str]:
     return old.keys - environment.live.keys
 
 
+@pytest.mark.parametrize("long", ["build", "hook"])
+def test_it_holds_beside_what_takes_long(tmp_path: Path, long: str) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        await draining(around, process)
+        around.builder.seconds = 1800.0
+        if long == "hook":
+            around.builder.seconds = 0.5
+            around.world.script("deploy", Behaviour(exits=None))
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + 2 * around.policy.pace.tick)
+        environment = around.everything()[1]
+        assert environment.live is not None
+        assert environment.next is not None
+        assert not {key for key in running(around) if key.startswith("web-")} - environment.live.keys
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_was_cut_beside_a_build_is_there_again_where_the_build_has_it(tmp_path: Path) -> None:
+    """As after a revert: the newest release is what drains."""
+
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        old = await draining(around, process)
+        around.builder.seconds = 600.0
+        push(around, process, 3)
+        await asyncio.sleep(around.policy.pace.drain_limit + 2 * around.policy.pace.tick)
+        assert not running(around) & old
+        around.builder.seconds = 0.5
+        around.hear(pull_request(head=1, after=4))
+        process.bell.hint()
+        await asyncio.sleep(60)
+        environment = around.everything()[1]
+        assert environment.live is not None
+        assert environment.live.commit == commit(1)
+        assert old <= environment.live.keys == running(around)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+async def two_draining(around: Outside, process: Process) -> list[frozenset[str]]:
+    """Let releases 1 and 2 drain beside release 3, which has another database; gives what only each of them names."""
+    old = [around.everything()[1].live]
+    for head, db in ((2, "16"), (3, "15")):
+        around.router.requests = {endpoint: 1 for one in old if one for _, endpoint in one.endpoints}
+        push(around, process, head, db=db)
+        await asyncio.sleep(10)
+        old.append(around.everything()[1].live)
+    live = old.pop()
+    assert live is not None
+    assert len(around.everything()[1].draining) == 2
+    return [one.keys - live.keys for one in old if one]
+
+
+def running(around: Outside) -> frozenset[str]:
+    return frozenset(str(row["key"]) for row in around.world.read("SELECT key FROM containers"))
+
+
+def test_of_two_that_drained_while_nobody_worked_nothing_is_left_as_a_newer_one_waits(tmp_path: Path) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        one, two = await two_draining(around, process)
+        assert one & two, "the database"
+        await process.stop()
+        await asyncio.sleep(around.policy.pace.drain_limit)
+        around.source.gate = asyncio.Event()
+        push(around, process, 4)
+        process = Process(around)
+        process.start()
+        await asyncio.sleep(around.policy.pace.tick + 1)
+        environment = around.everything()[1]
+        assert not environment.draining
+        assert environment.live is not None
+        assert running(around) == environment.live.keys
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_one_that_cannot_be_removed_keeps_no_other_that_drains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        process = await first_live(around)
+        one, two = await two_draining(around, process)
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", busy_with(one - two))
+            await asyncio.sleep(around.policy.pace.drain_limit + around.policy.pace.tick + 1)
+            assert len(around.everything()[1].draining) == 1
+            assert not running(around) & (two - one)
+        await asyncio.sleep(around.policy.pace.last_retry + 1)
+        live = around.everything()[1].live
+        assert live is not None
+        assert running(around) == live.keys
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def busy_with(keys: Collection[str]) -> Callable[..., Awaitable[None]]:
+    """An engine's removal that some containers withstand."""
+    remove = MemoryEngine.remove
+
+    async def busy(self: MemoryEngine, place: Placement, some: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
+        if some and not set(keys).isdisjoint(some):
+            raise RetryLater("Docker has not removed all containers yet.")
+        await remove(self, place, some, **more)
+
+    return busy
+
+
 def turns(around: Outside) -> int:
     return around.database.run_here(lambda session: session.get_one(EnvironmentRow, 1).lease_token)
 
@@ -110,15 +226,8 @@ def test_what_cannot_be_removed_holds_up_no_push_and_makes_no_storm(
         around.policy = Policy()
         process = await first_live(around)
         old = await draining(around, process)
-        remove = MemoryEngine.remove
-
-        async def busy(self: MemoryEngine, place: Placement, keys: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
-            if keys and old & set(keys):
-                raise RetryLater("Docker has not removed all containers yet.")
-            await remove(self, place, keys, **more)
-
         with monkeypatch.context() as patch:
-            patch.setattr(MemoryEngine, "remove", busy)
+            patch.setattr(MemoryEngine, "remove", busy_with(old))
             await asyncio.sleep(around.policy.pace.drain_limit)
             push(around, process, 3)
             await asyncio.sleep(60)

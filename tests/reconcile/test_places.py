@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from revieee.engines.memory import Behaviour
 from revieee.model.facts import RepositoryFacts
-from revieee.model.phases import Verdict
+from revieee.model.phases import Phase, Verdict
 from revieee.model.policy import AdmissionPolicy, Policy
 from revieee.store import releases
+from revieee.store.schema import EnvironmentRow, ReleaseRow
 from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm
 from support.stage import on_stage
@@ -84,6 +86,38 @@ def test_a_live_release_is_healed_whose_newer_one_has_failed(tmp_path: Path) -> 
         assert newest.verdict is Verdict.FAILED
         await starts_that_hang(around, process)
         assert await is_healed(around, mine)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+@pytest.mark.parametrize("phase", [Phase.UNDOING, Phase.SWITCHING, Phase.REPLACING, Phase.FETCHING])
+def test_a_live_release_is_healed_while_what_a_crash_cut_off_has_to_wait_for_a_turn(
+    tmp_path: Path, phase: Phase
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy(turns=TURNS)
+        process, [mine] = await all_live(around, 1)
+        around.source.commits[commit(2)] = files(2, kind="broken")
+        hear(around, 1, head=2, of=1, after=10)
+        process.bell.hint()
+        assert await calm(around)
+        await starts_that_hang(around, process)
+        [newest] = [one.id for one in around.everything()[mine].releases if one.commit == commit(2)]
+
+        def cut_off(session: Session) -> None:
+            row, due = session.get_one(ReleaseRow, newest), around.loop.unix()
+            row.phase, row.ended_at, row.verdict = phase.value, None, None
+            session.get_one(EnvironmentRow, mine).due_at = due
+
+        around.database.run_here(cut_off)
+        if phase is Phase.FETCHING:  # and is outdone by now
+            hear(around, 1, head=3, of=1, after=11)
+        assert await is_healed(around, mine)
+        environment = around.everything()[mine]
+        assert environment.newest is not None
+        assert environment.newest.id == newest, "its turn did not come"
+        assert environment.next is not None or phase is Phase.FETCHING
         await process.stop()
 
     on_stage(tmp_path, main)

@@ -2,13 +2,16 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from revieee.engines.memory import Fault
+from revieee.engines.memory import Fault, MemoryEngine
+from revieee.ports import Placement, RetryLater
 from revieee.reconcile.restored import FILE, begin_anew_if_restored
 from revieee.store.schema import EnvironmentRow
 from support.outside import Outside, Process, commit, files, pull_request
@@ -144,14 +147,66 @@ def test_a_database_that_lost_a_few_ticks_or_has_no_count_beside_it_came_from_no
     on_stage(tmp_path, play)
 
 
-def test_an_engine_that_is_away_is_waited_for(tmp_path: Path) -> None:
+def used_by_somebody(environment: int) -> Callable[..., Awaitable[None]]:
+    """An engine's removal of all that an environment has, which fails."""
+    remove = MemoryEngine.remove
+
+    async def used(self: MemoryEngine, place: Placement, keys: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
+        if place.environment == environment and keys is None:
+            raise RetryLater("Docker cannot remove the volume, which the container backup uses.")
+        await remove(self, place, keys, **more)
+
+    return used
+
+
+def test_what_cannot_be_removed_holds_up_no_other_and_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's own container may use a volume of ours; nothing at all was done until it did not."""
+
+    async def play(around: Outside) -> None:
+        process = await first_live(around)
+        await asyncio.sleep(60)
+        copied(tmp_path / "store.db", tmp_path / "backup.db")
+        around.source.commits |= {commit(2): files(2), commit(3): files(3)}
+        around.hear(pull_request(2, head=2, after=10))
+        process.bell.hint()
+        await asyncio.sleep(60)
+        assert await calm(around)
+        before = things(around)
+        of_two = {name for name in before if "/2/" in name}
+        await process.stop()
+
+        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", used_by_somebody(2))
+            around.hear(pull_request(3, head=3, after=100))
+            assert around.everything()[2].facts.number == 3
+            process = await asyncio.wait_for(restarted(around), 60)
+            await asyncio.sleep(60)
+            assert around.everything()[1].live is not None
+            assert things(around) & before == of_two
+        await asyncio.sleep(around.policy.pace.last_retry)
+        around.hear(pull_request(4, head=3, after=200))
+        process.bell.hint()
+        assert await calm(around)
+        assert all(one.live is not None for one in around.everything().values())
+        assert len(around.everything()) == 3
+        assert not things(around) & before
+        await process.stop()
+
+    on_stage(tmp_path, play)
+
+
+@pytest.mark.parametrize("error", ["later", "fault"])
+def test_an_engine_that_is_away_is_waited_for(tmp_path: Path, error: str) -> None:
     async def play(around: Outside) -> None:
         process = await first_live(around)
         await asyncio.sleep(60)
         await process.stop()
         before = things(around)
         (around.folder / FILE).write_text("1000000")
-        around.world.fail("observe_all", Fault(), times=3)
+        around.world.fail("observe_all", Fault(error=error), times=3)
         process = await restarted(around)
         assert await calm(around)
         assert around.everything()[1].live is not None

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from revieee.engines.memory import Behaviour
+from revieee.engines.memory import Behaviour, Fault
 from revieee.model.image import Image
 from revieee.model.phases import Verdict
 from revieee.model.resolve import ResolvedHook, ResolvedStack
@@ -116,6 +116,18 @@ async def test_an_image_that_is_used_again_by_now_is_not_removed(
     monkeypatch.setattr(control.parts.engine, "forget_image", slowly)
     await control.settle(facts(1, minute=1, open=False))
     assert len(gone) == 1
+
+
+async def test_an_image_that_cannot_be_removed_holds_up_no_close_and_goes_with_the_next(control: Plane) -> None:
+    control.source.commits[commit(1)] = {"compose.yaml": SEED, "Dockerfile": b"FROM busybox"}
+    await control.settle(facts(1))
+    control.world.fail("forget_image", Fault(words="unlinkat: device or resource busy"), times=10_000)
+    assert not (await control.settle(facts(1, minute=1, open=False))).placed
+    assert control.world.read("SELECT name FROM things WHERE kind = 'image'")
+    control.world.mend()
+    await control.settle(facts(1, minute=2))
+    await control.settle(facts(1, minute=3, open=False))
+    assert not control.world.read("SELECT name FROM things WHERE kind = 'image'")
 
 
 async def test_a_farewell_without_end_holds_up_a_close_for_two_minutes(control: Plane) -> None:

@@ -68,6 +68,24 @@ async def test_what_nobody_owns_and_cannot_be_removed_keeps_nobody_from_being_he
     assert await control.keys() == {"db", "web"}
 
 
+async def test_what_no_release_names_and_cannot_be_removed_is_not_told_with_every_tick(control: Plane) -> None:
+    before = await control.settle(facts(1))
+    row = dict(control.world.read("SELECT * FROM containers LIMIT 1")[0]) | {"key": "stray-1"}
+    row["name"] = f"{row['name']} stray"
+    columns = ", ".join(row)
+    control.world.write(f"INSERT INTO containers ({columns}) VALUES ({', '.join('?' * len(row))})", *row.values())  # noqa: S608 -- the engine's own columns
+    control.world.fail("remove", Fault(words="Docker has not removed all containers yet."), times=3)
+    for _ in range(3):
+        control.clock.time += control.parts.policy.pace.tick
+        await sweep(control.parts)
+        after = await control.settle()
+        assert (after.version, after.attempts, after.waiting_for) == (before.version, 0, "")
+    assert "stray" in await control.keys()
+    await sweep(control.parts)
+    await control.settle()
+    assert "stray" not in await control.keys()
+
+
 async def test_a_removal_that_ends_while_everything_is_listed_is_not_begun_again(
     control: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -245,6 +245,16 @@ class TestFaults:
         assert pull.deployments
         assert pull.statuses
 
+    async def test_a_clock_that_is_set_back_lets_no_part_be_for_longer(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, clock: Clock
+    ) -> None:
+        practice.faults.next("forbidden", "*/statuses/{*}")
+        posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), Posted())
+        assert not pull.statuses
+        clock.forward(hours=-2)
+        await reporter.report(facts_of(pull), seen(pull, State.LIVE), posted)
+        assert pull.statuses
+
     async def test_a_comment_that_is_forbidden_is_a_fault_after_the_rest_was_told(
         self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
     ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from revieee.model.view import State
-from revieee.ports import Posted
+from revieee.ports import Posted, ReportedInPart
 from revieee.reporters.github import GitHubReporter
 from revieee.testing.github import PracticeGitHub, PullRequest
 from support.practice import BOT, AppMode, facts_of
@@ -163,3 +163,29 @@ class TestCommitStatus:
         await reporter.report(facts_of(pull), told, Posted(doubtful=(former,)))
         states = [one.state for one in pull.statuses if one.sha == former]
         assert states == ["pending", "success"]
+
+    async def test_one_that_landed_without_an_answer_stays_pending_on_no_commit(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        practice.faults.next("landed", "POST */statuses/{*}")
+        with pytest.raises(ReportedInPart) as caught:
+            await reporter.report(facts_of(pull), seen(pull, State.BUILDING), Posted())
+        former = pull.head_sha
+        await practice.push(pull, {"a": "b"})
+        told = replace(seen(pull, State.BUILDING), commit=pull.head_sha)
+        await reporter.report(facts_of(pull), told, caught.value.posted)
+        assert [one.state for one in pull.statuses if one.sha == former] == ["pending", "success"]
+
+
+@pytest.mark.parametrize("route", ["POST */deployments/{*}/statuses", "POST */statuses/{*}"])
+async def test_what_landed_without_an_answer_is_not_taken_for_what_stood_before(
+    practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, route: str
+) -> None:
+    """By the time it is tried again it is live again, as it was before."""
+    posted = await reporter.report(facts_of(pull), seen(pull, State.LIVE), Posted())
+    practice.faults.next("landed", route)
+    with pytest.raises(ReportedInPart) as caught:
+        await reporter.report(facts_of(pull), seen(pull, State.UPDATING), posted)
+    await reporter.report(facts_of(pull), seen(pull, State.LIVE), caught.value.posted)
+    assert pull.statuses[-1].state == "success"
+    assert [one.state for one in pull.deployments] == ["success"]

@@ -1,8 +1,11 @@
 """The count by which a database from a backup is known, and what becomes of its environments; on every database."""
 
+from functools import partial
+
 from revieee.model.phases import Verdict
 from revieee.store import beats, environments, leases
 from revieee.store.database import Database
+from revieee.store.schema import EnvironmentRow
 from support.storing import NOW, facts, go_live, lease, record
 
 
@@ -23,3 +26,16 @@ def test_what_is_there_or_should_be_is_to_go_whoever_works_on_it(database: Datab
     assert [one.verdict for one in found[live].releases] == [Verdict.REMOVED]
     assert not database.run_here(lambda session: leases.renew(session, held, until=NOW + 60))
     assert database.run_here(beats.count) == 71
+
+
+def test_of_an_environment_that_nobody_heard_of_nothing_can_be_there(database: Database) -> None:
+    assert first_incarnation(database, 1) == 1
+    restores: list[tuple[dict[int, int], int]] = [({}, 1), ({70: 4}, 5), ({70: 2}, 5)]
+    for number, (there, first) in enumerate(restores, start=2):
+        database.run_here(partial(beats.begin_anew, there=there, beat=1, now=NOW))
+        assert first_incarnation(database, number) == first
+
+
+def first_incarnation(database: Database, number: int) -> int:
+    id_ = record(database, facts(number=number))
+    return database.run_here(lambda session: session.get_one(EnvironmentRow, id_).incarnation)

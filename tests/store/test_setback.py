@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from revieee.store import releases, reports, setback
@@ -40,6 +41,23 @@ def test_what_waits_waits_as_long_as_it_would_have(database: Database) -> None:
     assert due(database, id_) == (NOW + 60 - HOUR, NOW)
     assert note(database, NOW - HOUR + 1) == 0, "another process looks as well"
     assert due(database, id_) == (NOW + 60 - HOUR, NOW)
+
+
+def test_who_waits_for_a_place_keeps_it_in_the_line(database: Database) -> None:
+    first, second = (record(database, facts(number=number)) for number in (1, 2))
+
+    def queue(id_: int, now: float) -> None:
+        def work(session: Session) -> None:
+            session.get_one(EnvironmentRow, id_).queued_at = now
+
+        database.run_here(work)
+
+    queue(first, NOW)
+    note(database, NOW + 10)
+    note(database, NOW + 10 - HOUR)
+    queue(second, NOW + 20 - HOUR)
+    line = select(EnvironmentRow.id).order_by(EnvironmentRow.queued_at)
+    assert database.run_here(lambda session: session.scalars(line).all()) == [first, second]
 
 
 def test_a_clock_that_goes_on_or_is_set_forward_moves_nothing(database: Database) -> None:

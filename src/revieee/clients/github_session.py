@@ -88,7 +88,8 @@ class Session(gidgethub.GitHubAPI):
         self._authorize = authorize
         self._clock = clock
         self._origin = _origin(httpx.URL(api_url))
-        self._blocked_until: datetime | None = None
+        self._blocked: tuple[datetime, datetime] | None = None
+        """Since when and until when a limit lasts."""
         self.scopes: str | None = None
         """The scopes of a classic token, as the last answer told them; None for other kinds."""
 
@@ -127,13 +128,14 @@ class Session(gidgethub.GitHubAPI):
 
     async def manage_rate_limit(self, *, method: str, url: str) -> None:
         """Ask nothing while a limit lasts: GitHub may ban who goes on (it says so on its page on limits)."""
-        if self._blocked_until is None:
+        if self._blocked is None:
             return
-        left = (self._blocked_until - self._clock()).total_seconds()
-        if left > 0:
+        (since, until), now = self._blocked, self._clock()
+        if since <= now < until:  # before it, the clock on the wall was set back, and nobody knows how much is left
+            left = (until - now).total_seconds()
             words = f"{method} {httpx.URL(url).path} was not sent: GitHub's rate limit lasts {left:.0f} s more."
             raise Limited(words, delay=left)
-        self._blocked_until = None
+        self._blocked = None
 
     async def _request(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
@@ -147,9 +149,10 @@ class Session(gidgethub.GitHubAPI):
         status, told = response.status_code, response.headers
         self.scopes = told.get("x-oauth-scopes", self.scopes)
         if status >= _FIRST_ERROR and status != _NOT_MODIFIED:
-            error = from_response(f"{method} {httpx.URL(url).path}", status, told, response.content, self._clock())
+            now = self._clock()
+            error = from_response(f"{method} {httpx.URL(url).path}", status, told, response.content, now)
             if isinstance(error, Limited) and error.delay is not None:
-                self._blocked_until = self._clock() + timedelta(seconds=error.delay)
+                self._blocked = now, now + timedelta(seconds=error.delay)
             raise error
         return status, told, response.content
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from revieee.intake import payloads
 from revieee.intake.inbox import Inbox
+from revieee.intake.pauses import NONE, Pause
 from revieee.intake.payloads import Comment
 from revieee.model import commands
 from revieee.model.delivery import Delivery
@@ -57,8 +58,8 @@ class Approvals:
     def __init__(self, database: Database, forge: Forge, inbox_: Inbox, clock: Clock, hints: Hints) -> None:
         self._database, self._forge, self._inbox = database, forge, inbox_
         self._clock, self._hints = clock, hints
-        self._later: dict[str, float] = {}
-        """When comments are looked at again, by their delivery."""
+        self._later: dict[str, Pause] = {}
+        """Until comments are looked at again, by their delivery."""
 
     async def handle(self) -> int:
         """Ask and answer all that can be now; gives how many questions and comments are settled.
@@ -93,23 +94,27 @@ class Approvals:
         waiting = await self._database.read(lambda session: inbox.unhandled(session, comments=True))
         self._later = {one.id: self._later[one.id] for one in waiting if one.id in self._later}
         for delivery in waiting:
-            if self._later.get(delivery.id, 0.0) > now:
+            if self._later.get(delivery.id, NONE).lasts(now):
                 continue
             try:
                 done = await self._settle(delivery)
             except PortError as error:
                 log.warning("the command of delivery %s waits: %s", delivery.id, error)
-                self._later[delivery.id] = self._clock.now() + _delay(error)
+                self._put_off(delivery, _delay(error))
                 continue
             except Exception:
                 log.exception("the comment of delivery %s could not be handled and is put aside", delivery.id)
                 done = _Done(outcome="failed")
             if done is None:
-                self._later[delivery.id] = self._clock.now() + AGAIN
+                self._put_off(delivery, AGAIN)
                 continue
             await self._database.run(partial(self._write, delivery=delivery, done=done))
             settled += 1
         return settled
+
+    def _put_off(self, delivery: Delivery, seconds: float) -> None:
+        now = self._clock.now()
+        self._later[delivery.id] = Pause(now, now + seconds)
 
     async def _settle(self, delivery: Delivery) -> _Done | None:
         """Find out what becomes of a comment; None: that is not known yet.

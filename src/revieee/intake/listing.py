@@ -8,6 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from revieee.intake.inbox import TOGETHER, Inbox
+from revieee.intake.pauses import NONE, Pause
 from revieee.intake.removals import Removals
 from revieee.model.facts import PullRequestFacts, RepositoryFacts
 from revieee.ports import Clock, Forge, Hints, PortError, Refused, RetryLater
@@ -28,10 +29,10 @@ class Listing:
         self._database, self._forge, self._inbox = database, forge, inbox
         self._clock, self._hints = clock, hints
         self._removals = Removals(database, forge, clock, hints)
-        self._not_before: dict[int, float] = {}
-        """Repositories that could not be listed: when to try again."""
+        self._left: dict[int, Pause] = {}
+        """Repositories that could not be listed: until when they are left alone."""
         self._pauses: dict[int, float] = {}
-        """How many seconds after the last try that is."""
+        """For how many seconds that is."""
         self._absent: set[int] = set()
         """Repositories that were absent at the last :meth:`list_all`."""
         self.unanswered: list[str] = []
@@ -115,13 +116,13 @@ class Listing:
         """
         self._inbox.to_list.update(await self._removals.settle())
         now, wanted = self._now, self._inbox.to_list
-        due = {id_ for id_ in wanted if self._not_before.get(id_, now) <= now}
+        due = {id_ for id_ in wanted if not self._left.get(id_, NONE).lasts(now)}
         if not due:
             return
         known = {one.id: one for one in await self._database.read(environments.repositories)}
         for id_ in due:
             wanted.discard(id_)  # before it is listed: it may come into view again meanwhile
-            self._not_before.pop(id_, None)
+            self._left.pop(id_, None)
             if id_ in known:
                 await self._list_new(known[id_])
 
@@ -140,7 +141,8 @@ class Listing:
         delay = error.delay if isinstance(error, RetryLater) and error.delay is not None else pause
         log.warning("%s is listed again in %.0f s: %s", repository.name, delay, error)
         self._pauses[repository.id] = pause
-        self._not_before[repository.id] = self._now + delay
+        now = self._now
+        self._left[repository.id] = Pause(now, now + delay)
         self._inbox.to_list.add(repository.id)
 
     def _record(self, session: Session, listed: Sequence[PullRequestFacts]) -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from revieee.intake.pauses import NONE, Pause
 from revieee.model.facts import RepositoryFacts
 from revieee.ports import Clock, Forge, Hints, PortError, Refused, RetryLater
 from revieee.store import doubts
@@ -25,8 +26,8 @@ class Removals:
 
     def __init__(self, database: Database, forge: Forge, clock: Clock, hints: Hints) -> None:
         self._database, self._forge, self._clock, self._hints = database, forge, clock, hints
-        self._not_before = 0.0
-        """When the forge is asked again, after it did not answer."""
+        self._pause = NONE
+        """Until the forge is asked again, after it did not answer."""
 
     async def settle(self) -> set[int]:
         """Remove the repositories that are gone; gives the ids of those that are there after all.
@@ -35,7 +36,7 @@ class Removals:
             RetryLater: the database does not answer.
         """
         now = self._clock.now()
-        if now < self._not_before:
+        if self._pause.lasts(now):
             return set()
         waiting = await self._database.read(partial(doubts.waiting, until=now - SURE))
         if not waiting:
@@ -60,7 +61,8 @@ class Removals:
         except Refused as error:
             log.warning("no repository is there for us: %s", error)
         except PortError as error:
-            self._not_before = self._clock.now() + _delay(error)
+            now = self._clock.now()
+            self._pause = Pause(now, now + _delay(error))
             log.warning("whether %d repositories are gone is not known: %s", len(waiting) - len(found), error)
             return found, False
         return found, True

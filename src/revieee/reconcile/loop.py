@@ -34,11 +34,11 @@ class Kind(Enum):
 
     Each of the first three has as many places as all others together: no build and no start keeps an environment from
     being removed, what is live from staying so, or who waits for a place from being told; and none of these grows into
-    a build.
+    a build. To supersede is a word in the row, after which what is live is looked after.
     """
 
     GOING = frozenset({Act.REMOVE})
-    KEPT = frozenset({Act.KEEP, Act.DRAIN})
+    KEPT = frozenset({Act.KEEP, Act.DRAIN, Act.SUPERSEDE})
     ASKING = frozenset({Act.BEGIN})
     ANY = frozenset(Act)
 

@@ -9,7 +9,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from revieee.ports import Placement, Presence, RetryLater
+from revieee.ports import Placement, PortError, Presence
 from revieee.reconcile.parts import Parts
 from revieee.store import beats
 
@@ -43,7 +43,7 @@ async def begin_anew_if_restored(parts: Parts) -> None:
             known, last = await asyncio.to_thread(_read, parts.data / FILE), await parts.database.read(beats.last)
             if known - last > _SLACK:
                 await _begin_anew(parts, known)
-        except RetryLater as error:
+        except PortError as error:
             log.warning("the database may have come from a backup, and nothing is done until that is known: %s", error)
             await parts.clock.sleep(parts.policy.pace.tick)
         else:
@@ -57,8 +57,12 @@ async def _begin_anew(parts: Parts, known: int) -> None:
 
     async def remove(environment: int, presence: Presence) -> None:
         placement = Placement(instance=parts.instance, environment=environment, incarnation=0, name=f"#{environment}")
-        async with places:
-            await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
+        try:
+            async with places:
+                await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
+        except PortError as error:  # of that incarnation nothing begins any more; who has its number waits for it
+            log.warning("environment %d: what cannot be removed yet keeps no other waiting: %s", environment, error)
+            return
         log.info("removed of environment %d: %d containers", environment, len(presence.keys))
 
     await asyncio.gather(*(remove(id_, presence) for id_, presence in there.items()))

@@ -17,6 +17,7 @@ from revieee.ports import PortError, Refused, ServiceState
 from revieee.reconcile.holding import Hold, unless_late
 from revieee.reconcile.parts import Turn
 from revieee.reconcile.steps.crashes import another, pause_left
+from revieee.reconcile.steps.drain import cut_late
 from revieee.reconcile.steps.replace import in_place, needs
 from revieee.store.leases import StaleLease
 
@@ -32,12 +33,18 @@ _BRIEF = frozenset({Act.REPLACE, Act.SWITCH, Act.UNDO})
 
 
 @contextlib.asynccontextmanager
-async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
+async def tended(turn: Turn, act: Act, hold: Hold, *, put_off: bool = False) -> AsyncIterator[None]:
     """Heal the live release before an act and, now and then, beside it.
 
     A mend under way when the act is done is finished first: the next act may stop what it starts. Where the act ends
     with an error or is obsolete the mend is cut off: what follows is a wait, or an act that stops nothing of the live
     release but with everything else.
+
+    Args:
+        turn: under a lease.
+        act: on what is newer.
+        hold: on that lease.
+        put_off: the act is not done now, as it has its place elsewhere, and nobody can tell for how long.
 
     Raises:
         StaleLease: the lease is someone else's.
@@ -47,7 +54,7 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
         yield
         return
     alone, crashes, keys = asyncio.Lock(), turn.environment.crashes, _left_alone(turn, live.stack)
-    if _is_time(turn, act):
+    if _is_time(turn, act, put_off=put_off):
         # What the act will stop may run until then: it fails to, again and again.
         crashes = await _mend(turn, live.stack, live.stack.keys if act is Act.REPLACE else keys, crashes)
     mend = partial(_mend, turn, live.stack, keys)
@@ -61,21 +68,23 @@ async def tended(turn: Turn, act: Act, hold: Hold) -> AsyncIterator[None]:
         await asyncio.gather(beside, return_exceptions=True)
 
 
-def _is_time(turn: Turn, act: Act) -> bool:
+def _is_time(turn: Turn, act: Act, *, put_off: bool) -> bool:
     """Whether to look before the act: not at once after another look. The tick that wakes a turn may be a bit early."""
-    if act in _BRIEF and not turn.environment.attempts:
+    if act in _BRIEF and not turn.environment.attempts and not put_off:
         return False
     since = asyncio.get_running_loop().time() - turn.remembered.tended_at
     return since >= turn.parts.policy.pace.tick / 2
 
 
 async def _beside(turn: Turn, mend: _Mend, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
-    """Mend until cancelled."""
+    """Mend until cancelled, and cut what drains for too long."""
+    cut = frozenset[int]()
     with unless_late(lambda: hold.until):
         while True:
             await asyncio.sleep(turn.parts.policy.pace.tick)
             async with alone:
                 crashes = await mend(crashes)
+                cut = await cut_late(turn, cut)
 
 
 async def _mend(turn: Turn, stack: ResolvedStack, keys: frozenset[str], crashes: Crashes) -> Crashes:

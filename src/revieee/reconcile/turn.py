@@ -166,7 +166,7 @@ async def _guarded(turn: Turn, act: Act, hold: Hold, do: _Doing) -> Step:
     """Do an act, and turn its errors into what comes next."""
     try:
         with unless_late(lambda: hold.until):
-            async with tended(turn, act, hold):
+            async with tended(turn, act, hold, put_off=do is _leave):
                 return await do(turn, act)
     except StaleLease:
         raise

@@ -16,8 +16,8 @@ from revieee.model.facts import PullRequestFacts
 from revieee.model.view import View
 from revieee.ports import Fault, Finding, Posted, Refused, ReportedInPart, ReportFault, RetryLater, Severity
 from revieee.reporters.github_comment import tell_comment
-from revieee.reporters.github_deployment import tell_deployment
-from revieee.reporters.github_status import tell_status
+from revieee.reporters.github_deployment import doubt_deployment, tell_deployment
+from revieee.reporters.github_status import doubt_status, tell_status
 from revieee.reporters.github_task import Task
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,12 @@ MUTED_FOR = timedelta(hours=1)
 """How long a part that a repository does not allow is not tried again."""
 
 Tell = Callable[[Task, Posted], Awaitable[Posted]]
-_EXTRAS: dict[str, Tell] = {"deployments": tell_deployment, "commit statuses": tell_status}
-"""What is told beside the comment."""
+Doubt = Callable[[Task, Posted], Posted]
+_EXTRAS: dict[str, tuple[Tell, Doubt]] = {
+    "deployments": (tell_deployment, doubt_deployment),
+    "commit statuses": (tell_status, doubt_status),
+}
+"""What is told beside the comment, and what is known of it after an error: what got no answer may be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +75,13 @@ class GitHubReporter:
             raise Refused(f"{of.name}#{facts.number} is gone, or Revieee may not see it any more ({error})") from error
         except GitHubError as error:
             problem = error
-        for part, tell in _EXTRAS.items():
+        for part, (tell, doubt) in _EXTRAS.items():
             try:
                 if not self._is_muted(facts, part):
                     posted = await tell(task, posted)
             except GitHubError as error:
                 if error.passing:
-                    problem = problem or error
+                    problem, posted = problem or error, doubt(task, posted)
                 else:
                     self._mute(facts, part, error)
         if problem is not None and problem.passing:
@@ -102,7 +106,8 @@ class GitHubReporter:
 
     def _is_muted(self, facts: PullRequestFacts, part: str) -> bool:
         muted = self._muted.get((facts.repository.id, part))
-        return muted is not None and muted.until > self._clock()
+        # Longer than at most, where the clock was set back since.
+        return muted is not None and timedelta() < muted.until - self._clock() <= MUTED_FOR
 
     def _mute(self, facts: PullRequestFacts, part: str, error: GitHubError) -> None:
         log.warning("%s does not take %s: %s", facts.repository.name, part, error)

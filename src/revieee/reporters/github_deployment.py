@@ -39,6 +39,11 @@ async def tell_deployment(task: Task, posted: Posted) -> Posted:
     return replace(posted, deployment_state=INACTIVE)
 
 
+def doubt_deployment(_: Task, posted: Posted) -> Posted:
+    """Give what is known after an error: not in which state it is."""
+    return replace(posted, deployment_state=None)
+
+
 async def _tell(task: Task, posted: Posted, told: words.Told) -> Posted:
     commit = task.view.commit
     known = posted.deployment if posted.deployment_commit == commit else None

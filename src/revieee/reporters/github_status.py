@@ -11,7 +11,7 @@ from revieee.reporters.github_task import Task
 
 async def tell_status(task: Task, posted: Posted) -> Posted:
     """Set the commit's status where it is another one; nothing stays pending after the end."""
-    commit, told = task.view.waiting_commit or task.view.commit, words.status(task.view)
+    commit, told = _commit(task), words.status(task.view)
     pending = _pending(posted)
     if told is None:
         if task.view.state is not State.GONE or not pending:
@@ -27,6 +27,16 @@ async def tell_status(task: Task, posted: Posted) -> Posted:
             await _set(task, former, words.Told(state="success", description=f"Superseded by {commit[:7]}"))
     await _set(task, commit, told)
     return replace(posted, status=key, doubtful=())
+
+
+def doubt_status(task: Task, posted: Posted) -> Posted:
+    """Give what is known after an error: something may stay pending on the commit that was to be told, too."""
+    doubtful = dict.fromkeys((*_pending(posted), _commit(task)))
+    return replace(posted, status=None, doubtful=tuple(one for one in doubtful if one))
+
+
+def _commit(task: Task) -> str:
+    return task.view.waiting_commit or task.view.commit
 
 
 def _pending(posted: Posted) -> list[str]:

@@ -10,6 +10,7 @@ from revieee.store.counting import next_number
 from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow
 
 _BEAT = "beat"
+_FIRST = "first_incarnation"
 
 
 def count(session: Session) -> int:
@@ -21,6 +22,15 @@ def last(session: Session) -> int:
     """Give the number of the last one; 0 where there was none."""
     row = session.get(MetaRow, _BEAT)
     return int(row.value) if row else 0
+
+
+def first_incarnation(session: Session) -> int:
+    """Give the incarnation with which an environment begins that nobody heard of before.
+
+    After a restore it is one that nothing on the engine can be of, also not what could not be removed then.
+    """
+    row = session.get(MetaRow, _FIRST)
+    return int(row.value) if row else 1
 
 
 def begin_anew(session: Session, there: Mapping[int, int], *, beat: int, now: float) -> None:
@@ -38,6 +48,8 @@ def begin_anew(session: Session, there: Mapping[int, int], *, beat: int, now: fl
     if known is not None and int(known.value) >= beat:
         return
     session.merge(MetaRow(key=_BEAT, value=str(beat)))
+    first = max([first_incarnation(session), *(incarnation + 1 for incarnation in there.values())])
+    session.merge(MetaRow(key=_FIRST, value=str(first)))
     # No ``destroy`` hook: what it would say goodbye to is not what is there.
     session.execute(
         update(ReleaseRow)

@@ -91,6 +91,11 @@ def unpin(session: Session, environment_id: int) -> None:
     session.execute(delete(PinRow).where(PinRow.environment_id == environment_id, PinRow.reference != _GOING))
 
 
+def let_go(session: Session, environment_id: int) -> None:
+    """Forget all pins and claims of an environment that goes; what was pulled is for the next one to remove."""
+    session.execute(delete(PinRow).where(PinRow.environment_id == environment_id))
+
+
 def unused(session: Session) -> Sequence[str]:
     """Give the ids of images that we pulled and no environment uses any more."""
     used = select(PinRow.image_id).where(PinRow.image_id == PulledRow.image_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import ColumnElement, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from revieee.store.schema import EnvironmentRow, MetaRow, ReleaseRow, ReportRow, SubnetRow
+from revieee.store.schema import DeliveryRow, EnvironmentRow, MetaRow, ReleaseRow, ReportRow, RepositoryRow, SubnetRow
 
 _CLOCK = "clock"
 _SLACK = 2.0
@@ -15,8 +15,11 @@ _MOMENTS: tuple[tuple[InstrumentedAttribute[float] | InstrumentedAttribute[float
     (EnvironmentRow.due_at, true()),
     (EnvironmentRow.ask_at, true()),
     (EnvironmentRow.crashed_at, true()),
+    (EnvironmentRow.queued_at, true()),
     (ReleaseRow.phase_since, true()),
     (SubnetRow.freed_at, true()),
+    (RepositoryRow.doubted_at, true()),
+    (DeliveryRow.received_at, DeliveryRow.handled_at.is_(None)),
     (ReportRow.due_at, ReportRow.owner == ""),
 )
 """What is waited for, or until when counts from it. Not leases, nor claims of reports: whoever has one keeps it up, and

@@ -12,6 +12,7 @@ from revieee.model.desire import Desire
 from revieee.model.facts import KNOWN, Known, PullRequestFacts, RepositoryFacts, merge
 from revieee.model.names import environment_label, label, slug
 from revieee.model.trust import TRUST, Trust
+from revieee.store import beats
 from revieee.store.codec import REPOSITORY
 from revieee.store.leases import Lease, guard
 from revieee.store.reading import trust_of
@@ -234,6 +235,7 @@ def _new(session: Session, repository: RepositoryRow, number: int, *, now: float
         repository_id=repository.id,
         number=number,
         label=_free_label(session, repository, number),
+        incarnation=beats.first_incarnation(session),
         wanted=False,
         wanted_reason="",
         inputs="",

@@ -1,8 +1,10 @@
 """Drain: an old release finishes its open requests, then what only it named is removed."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
-from revieee.model.environment import Release
+from revieee.model.environment import Environment, Release
 from revieee.model.phases import Outcome
 from revieee.ports import PortError
 from revieee.reconcile.parts import Step, Turn, Wait
@@ -21,12 +23,16 @@ async def drain(turn: Turn) -> Step:
     environment, parts = turn.environment, turn.parts
     live = {endpoint for _, endpoint in environment.live.endpoints} if environment.live else set()
     open_requests = await parts.router.open_requests()
-    for release in environment.draining:
+
+    def over(release: Release) -> bool:
         endpoints = {endpoint for _, endpoint in release.endpoints} - live
-        if _left(turn, release) <= 0 or not any(open_requests.get(endpoint) for endpoint in endpoints):
-            await _end(turn, release)
-            return None
-    return Wait(seconds=LOOK)
+        return _left(turn, release) <= 0 or not any(open_requests.get(endpoint) for endpoint in endpoints)
+
+    ending = [release for release in environment.draining if over(release)]
+    _, problem = await _end_all(turn, ending)
+    if problem is not None:
+        raise problem
+    return None if ending else Wait(seconds=LOOK)
 
 
 async def end_late(turn: Turn) -> bool:
@@ -37,18 +43,39 @@ async def end_late(turn: Turn) -> bool:
     Returns:
         Whether any was ended; the caller's own snapshot still shows it.
     """
-    ended = False
-    for release in turn.environment.draining:
-        if _left(turn, release) > 0:
+    late = [release for release in turn.environment.draining if _left(turn, release) <= 0]
+    ended, problem = await _end_all(turn, late)
+    if problem is not None:
+        log.warning("%s: what drains has lasted too long, and stays: %s", turn.environment.name, problem)
+    return ended > 0
+
+
+async def cut_late(turn: Turn, cut: frozenset[int]) -> frozenset[int]:
+    """Remove the containers of what drains for too long, beside an act on what is newer that may take long.
+
+    What is left of it goes when it is ended: the newer release may be about to use an image of it.
+
+    Args:
+        turn: under a lease.
+        cut: ids of releases of which that is done.
+
+    Returns:
+        Those ids by now.
+    """
+    environment = turn.environment
+    for release in environment.draining:
+        if release.id in cut or _left(turn, release) > 0:
             continue
+        others = tuple(one for one in environment.releases if one.id not in cut)
+        keys = release.keys - named(replace(environment, releases=others), without=release)
         try:
-            await _end(turn, release)
-            ended = True
+            await turn.parts.engine.remove(turn.placement(release), keys)
+            cut |= {release.id}
         except StaleLease:
             raise
         except PortError as error:
-            log.warning("%s: what drains has lasted too long, and stays: %s", turn.environment.name, error)
-    return ended
+            log.warning("%s: what drains has lasted too long, and stays: %s", environment.name, error)
+    return cut
 
 
 def limit_left(turn: Turn) -> float:
@@ -61,8 +88,25 @@ def _left(turn: Turn, release: Release) -> float:
     return turn.parts.policy.pace.drain_limit - (turn.now - release.phase_since)
 
 
-async def _end(turn: Turn, release: Release) -> None:
-    environment, engine = turn.environment, turn.parts.engine
+async def _end_all(turn: Turn, ending: Sequence[Release]) -> tuple[int, PortError | None]:
+    """End some; gives how many could be ended, and why another one could not."""
+    environment, problem = turn.environment, None
+    for release in ending:
+        try:
+            await _end(turn, environment, release)
+        except StaleLease:
+            raise
+        except PortError as error:
+            problem = error
+            continue
+        # What only those that ended named is not named any more.
+        left = tuple(one for one in environment.releases if one.id != release.id)
+        environment = replace(environment, releases=left)
+    return len(turn.environment.releases) - len(environment.releases), problem
+
+
+async def _end(turn: Turn, environment: Environment, release: Release) -> None:
+    engine = turn.parts.engine
     keys = release.keys - named(environment, without=release)
     if keys:
         await engine.remove(turn.placement(release), keys)

@@ -11,13 +11,14 @@ from revieee.model.phases import Outcome, Verdict
 from revieee.model.policy import Pace
 from revieee.model.resolve import ResolvedStack
 from revieee.model.route import RouteState
-from revieee.ports import ImageGone, Refused, ServiceState
+from revieee.ports import ImageGone, PortError, Refused, ServiceState
 from revieee.reconcile.parts import Step, Turn, Wait
 from revieee.reconcile.steps.crashes import another, pause_left
 from revieee.reconcile.steps.healthy import GOOD
 from revieee.reconcile.steps.routing import set_routes, show
 from revieee.reconcile.steps.stack import named, used_images
 from revieee.store import releases, wishes
+from revieee.store.leases import StaleLease
 from revieee.store.releases import Ending
 
 log = logging.getLogger(__name__)
@@ -37,14 +38,26 @@ async def keep(turn: Turn) -> Step:
     if live is None or live.stack is None:
         return Wait(seconds=float("inf"))
     placement = turn.placement(live)
-    extras, turn.remembered.extras = turn.remembered.extras - named(environment), frozenset()
-    if extras:
-        await parts.engine.remove(placement, extras)
+    await _remove_extras(turn)
     pause = await pause_left(turn, environment.crashes)
     if pause:
         return Wait(seconds=pause)  # whoever woke us, the tick mostly
     await parts.engine.prepare(placement)
     return await _heal(turn, live, live.stack)
+
+
+async def _remove_extras(turn: Turn) -> None:
+    """Remove what no release names. What cannot be removed is tried again at each tick, and is no word to people."""
+    environment = turn.environment
+    extras, turn.remembered.extras = turn.remembered.extras - named(environment), frozenset()
+    if not extras:
+        return
+    try:
+        await turn.parts.engine.remove(turn.placement(environment.live), extras)
+    except StaleLease:
+        raise
+    except PortError as error:
+        log.warning("%s: no release has this, and it stays: %s: %s", environment.name, ", ".join(sorted(extras)), error)
 
 
 async def _heal(turn: Turn, live: Release, stack: ResolvedStack) -> Step:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 HOOK_ATTEMPTS = 3
 """How often removal waits for an engine that cannot run the ``destroy`` hook now."""
+IMAGE_ATTEMPTS = 8
+"""How often it waits, some minutes in all, for one that cannot remove an image which nobody uses any more."""
 AGAIN = 0.5
 """Seconds until what is still there is looked at again."""
 
@@ -38,16 +40,30 @@ async def remove(turn: Turn) -> Step:
     left = (await parts.engine.observe_all(parts.instance)).get(environment.id, Presence())
     if not left.absent:
         return Wait(seconds=AGAIN, words=f"Still there: {_words(left)}.")
-    for reference in await turn.write(lambda session: images.cut_off(session, environment.id)):
-        await parts.engine.forget_image(reference)
-    await turn.write(lambda session: images.unpin(session, environment.id))
-    # One after the other: each takes a while, and another environment may use the next one by then.
-    while (image := await turn.write(lambda session: images.claim(session, environment.id, now=turn.now))) is not None:
-        await parts.engine.forget_image(image)
-        await turn.write(partial(images.forgotten, environment_id=environment.id, image_id=image))
+    try:
+        await _forget_images(turn)
+    except StaleLease:
+        raise
+    except PortError as error:
+        if environment.attempts < IMAGE_ATTEMPTS:
+            raise
+        log.warning("%s: an image that nobody uses stays until another environment goes: %s", environment.name, error)
+        await turn.write(lambda session: images.let_go(session, environment.id))
     await turn.write(lambda session: _write(session, turn))
     log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)
     return None
+
+
+async def _forget_images(turn: Turn) -> None:
+    """Remove what was pulled and no environment uses any more."""
+    engine, id_ = turn.parts.engine, turn.environment.id
+    for reference in await turn.write(lambda session: images.cut_off(session, id_)):
+        await engine.forget_image(reference)
+    await turn.write(lambda session: images.unpin(session, id_))
+    # One after the other: each takes a while, and another environment may use the next one by then.
+    while (image := await turn.write(lambda session: images.claim(session, id_, now=turn.now))) is not None:
+        await engine.forget_image(image)
+        await turn.write(partial(images.forgotten, environment_id=id_, image_id=image))
 
 
 def _write(session: Session, turn: Turn) -> None:
