@@ -13,6 +13,8 @@ from support.outside import Outside, Process, commit, files, pull_request
 from support.settling import calm, first_live
 from support.stage import Stalling, on_stage
 
+pytestmark = pytest.mark.slow
+
 PHASES = [phase for phase in Phase if phase is not Phase.ENDED]
 OUTSIDE = ("source.", "builder.", "engine.", "router.")
 SOON = 15.0
@@ -89,7 +91,6 @@ def test_reopened_during_removal_it_ends_live(tmp_path: Path) -> None:
     on_stage(tmp_path, play)
 
 
-@pytest.mark.slow
 def test_a_storm_of_pushes_ends_on_the_last_commit_with_two_builds_at_most(tmp_path: Path) -> None:
     async def play(around: Outside) -> None:
         around.builder.seconds = 5.0
@@ -112,7 +113,6 @@ def test_a_storm_of_pushes_ends_on_the_last_commit_with_two_builds_at_most(tmp_p
     on_stage(tmp_path, play)
 
 
-@pytest.mark.slow
 def test_a_burst_of_deliveries_builds_the_newest_commit_of_each_pull_request_only(tmp_path: Path) -> None:
     async def play(around: Outside) -> None:
         newest = {n: pull_request(n, head=1000 * n + 19, after=19) for n in range(1, 51)}

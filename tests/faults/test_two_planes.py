@@ -12,6 +12,8 @@ from support.outside import PACE, Outside, Process, commit, files, pull_request
 from support.settling import calm
 from support.stage import Stalling, on_stage
 
+pytestmark = pytest.mark.slow
+
 SERVERS = {"mariadb": "mariadb_server", "postgresql": "postgresql_server"}
 
 

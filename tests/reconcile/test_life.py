@@ -13,6 +13,8 @@ from revieee.ports import Observed, Placement, Refused
 from revieee.reconcile.tick import tick
 from support.reconciling import HOST, Plane, commit, facts
 
+pytestmark = pytest.mark.slow
+
 
 async def test_an_opened_pull_request_becomes_live(control: Plane) -> None:
     environment = await control.settle(facts(1))
@@ -51,7 +53,6 @@ async def test_the_old_release_stays_until_its_requests_are_finished(control: Pl
     assert len((await control.parts.engine.observe_all(control.parts.instance))[1].keys) == 2
 
 
-@pytest.mark.slow
 async def test_requests_that_never_end_are_cut_at_the_drain_limit(control: Plane) -> None:
     first = await control.settle(facts(1))
     assert first.live is not None

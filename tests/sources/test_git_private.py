@@ -12,6 +12,8 @@ from revieee.testing.github.git import FileContent
 from sources.conftest import NewSource, content_of, empty_folder
 from support.practice import BOT
 
+pytestmark = pytest.mark.slow
+
 SECRET = "acme/secret"
 CONTENT = b"the secret\n"
 WORDS = (

@@ -13,6 +13,8 @@ from revieee.testing.github import NewRepository, Opening, PracticeGitHub, PullR
 from sources.conftest import NewSource, content_of, source_of
 from support.practice import BOT
 
+pytestmark = pytest.mark.slow
+
 PACKS = "POST git/git-upload-pack"
 
 

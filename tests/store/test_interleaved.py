@@ -16,6 +16,8 @@ from revieee.store.schema import EnvironmentRow
 from support.interleaving import interleaved
 from support.storing import NOW, SHOP, all_free, commit, decide, facts, go_live, lease, many, record
 
+pytestmark = pytest.mark.slow
+
 GONE = "The repository was deleted."
 
 
