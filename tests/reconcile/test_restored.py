@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from revieee.engines.memory import Fault, MemoryEngine
-from revieee.ports import Placement, RetryLater
+from revieee.ports import Placement, Presence, RetryLater
 from revieee.reconcile.restored import FILE, begin_anew_if_restored
 from revieee.store.schema import EnvironmentRow
 from support.outside import Outside, Process, commit, files, pull_request
@@ -124,6 +124,35 @@ def test_after_a_restore_nobody_finds_anything_of_another_one(tmp_path: Path) ->
         assert await calm(around)
         assert things(around) == before, "once is enough"
         await process.stop()
+
+    on_stage(tmp_path, play)
+
+
+def test_what_one_process_began_anew_another_one_that_is_late_leaves_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(around: Outside) -> None:
+        process = await restarted(around)
+        await asyncio.sleep(60)
+        copied(tmp_path / "store.db", tmp_path / "backup.db")
+        await asyncio.sleep(60)
+        await process.stop()
+        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        around.source.commits[commit(1)] = files(1)
+        around.hear(pull_request(1))
+        late, begun, there = Process(around), list[Process](), set[str]()
+        observe_all = late.parts.engine.observe_all
+
+        async def observed_late(instance: str) -> Mapping[int, Presence]:
+            begun.append(await restarted(around))
+            assert await calm(around)
+            there.update(things(around))
+            return await observe_all(instance)
+
+        monkeypatch.setattr(late.parts.engine, "observe_all", observed_late)
+        await begin_anew_if_restored(late.parts)
+        assert things(around) == there != set()
+        await begun[0].stop()
 
     on_stage(tmp_path, play)
 

@@ -32,7 +32,7 @@ def test_of_an_environment_that_nobody_heard_of_nothing_can_be_there(database: D
     assert first_incarnation(database, 1) == 1
     restores: list[tuple[dict[int, int], int]] = [({}, 1), ({70: 4}, 5), ({70: 2}, 5)]
     for number, (there, first) in enumerate(restores, start=2):
-        database.run_here(partial(beats.begin_anew, there=there, beat=1, now=NOW))
+        database.run_here(partial(beats.begin_anew, there=there, beat=number, now=NOW))
         assert first_incarnation(database, number) == first
 
 

@@ -53,10 +53,17 @@ async def begin_anew_if_restored(parts: Parts) -> None:
 async def _begin_anew(parts: Parts, known: int) -> None:
     log.warning("the database came from a backup: all environments are removed, and begin anew where they are wanted")
     there = await parts.engine.observe_all(parts.instance)
+    if await parts.database.read(beats.last) >= known:
+        return  # another process did it meanwhile, and some of what is there has begun since then
     places = asyncio.Semaphore(_AT_ONCE)
 
     async def remove(environment: int, presence: Presence) -> None:
-        placement = Placement(instance=parts.instance, environment=environment, incarnation=0, name=f"#{environment}")
+        placement = Placement(
+            instance=parts.instance,
+            environment=environment,
+            incarnation=presence.incarnation,  # what begins from now on has a later one
+            name=f"#{environment}",
+        )
         try:
             async with places:
                 await parts.engine.remove(placement, None, grace=parts.policy.pace.stop_grace)
