@@ -169,6 +169,7 @@ def test_ctrl_c_ends_following_the_output_quietly(database: Database, monkeypatc
 def test_what_would_be_taken_no_notice_of_is_wrong_usage(database: Database, more: tuple[str, ...]) -> None:
     database.open()
     assert run("logs", "acme/shop#1", *more).exit_code == 2
+    assert run("logs", "acme/shop#1", "--follow", "--tail", "0").exit_code == 1, "only what comes; there is no such one"
 
 
 def test_the_output_of_what_is_gone_is_said_to_be_gone(database: Database) -> None:

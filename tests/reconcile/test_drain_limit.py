@@ -10,6 +10,7 @@ import pytest
 
 from revieee.engines.memory import Behaviour, MemoryEngine
 from revieee.model.facts import RepositoryFacts
+from revieee.model.image import Image
 from revieee.model.policy import Policy
 from revieee.ports import Placement, RetryLater
 from revieee.store import secrets
@@ -193,6 +194,104 @@ def busy_with(keys: Collection[str]) -> Callable[..., Awaitable[None]]:
         await remove(self, place, some, **more)
 
     return busy
+
+
+STOPPING = 60.0
+"""Seconds that the longest grace period takes."""
+
+
+def slow_with(keys: Collection[str]) -> Callable[..., Awaitable[None]]:
+    """An engine's removal that waits for containers to stop; it goes on when whoever asked for it hears no more."""
+    remove = MemoryEngine.remove
+
+    async def slow(self: MemoryEngine, place: Placement, some: Collection[str] | None, **more: Any) -> None:  # noqa: ANN401 -- handed through
+        async def later() -> None:
+            await asyncio.sleep(STOPPING if some and not set(keys).isdisjoint(some) else 0)
+            await remove(self, place, some, **more)
+
+        await asyncio.shield(later())
+
+    return slow
+
+
+def test_one_that_takes_long_to_stop_keeps_nothing_live_from_being_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        pace, process = around.policy.pace, await first_live(around)
+        old = await draining(around, process)
+        around.builder.seconds = 1800.0
+        push(around, process, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", slow_with(old))
+            await asyncio.sleep(pace.drain_limit + pace.tick)
+            live = around.everything()[1].live
+            assert live is not None
+            (web,) = (key for key in live.keys if key.startswith("web-"))
+            around.world.lose(1, web)
+            await asyncio.sleep(2 * pace.tick)
+            assert old | live.keys == running(around)
+            await asyncio.sleep(STOPPING)
+            assert live.keys == running(around)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_one_that_takes_long_to_stop_keeps_no_newer_one_from_going_live(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        pace, process = around.policy.pace, await first_live(around)
+        old = await draining(around, process)
+        around.world.script("deploy", Behaviour(exits=0, exits_after=pace.drain_limit + 2 * pace.tick))
+        push(around, process, 3)
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", slow_with(old))
+            await asyncio.sleep(pace.drain_limit + 4 * pace.tick)
+            live = around.everything()[1].live
+            assert live is not None
+            assert live.commit == commit(3)
+            assert old <= running(around)
+            await asyncio.sleep(2 * STOPPING)
+            assert not old & running(around)
+        await process.stop()
+
+    on_stage(tmp_path, main)
+
+
+def test_what_is_being_cut_as_a_build_ends_that_has_it_is_not_taken_for_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(around: Outside) -> None:
+        around.policy = Policy()
+        pace, process = around.policy.pace, await first_live(around)
+        old, image = await draining(around, process), MemoryEngine.image
+        pulled = around.loop.time() + pace.drain_limit + 2 * pace.tick
+
+        async def slowly(self: MemoryEngine, reference: str, **more: Any) -> Image:  # noqa: ANN401 -- handed through
+            await asyncio.sleep(pulled - around.loop.time())
+            return await image(self, reference, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(MemoryEngine, "remove", slow_with(old))
+            patch.setattr(MemoryEngine, "image", slowly)
+            around.hear(pull_request(head=1, after=4))
+            process.bell.hint()
+            await asyncio.sleep(pace.drain_limit)
+            for _ in range(200):
+                await asyncio.sleep(1)
+                live = around.everything()[1].live
+                assert live is not None
+                assert live.keys <= running(around)
+            live = around.everything()[1].live
+            assert live is not None
+            assert live.commit == commit(1)
+        await process.stop()
+
+    on_stage(tmp_path, main)
 
 
 def turns(around: Outside) -> int:

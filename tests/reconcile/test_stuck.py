@@ -130,6 +130,27 @@ async def test_an_image_that_cannot_be_removed_holds_up_no_close_and_goes_with_t
     assert not control.world.read("SELECT name FROM things WHERE kind = 'image'")
 
 
+async def test_an_image_that_cannot_be_removed_keeps_no_other_for_ever(
+    control: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.source.commits[commit(1)] = {"compose.yaml": SEED, "Dockerfile": b"FROM busybox"}
+    await control.settle(facts(1))
+    forget, broken = control.parts.engine.forget_image, list[str]()
+
+    async def cannot(image: str) -> None:
+        broken[:] = broken or [image]
+        if image in broken:
+            raise RetryLater("unlinkat: device or resource busy")
+        await forget(image)
+
+    monkeypatch.setattr(control.parts.engine, "forget_image", cannot)
+    await control.settle(facts(1, minute=1, open=False))
+    assert len(control.database.run_here(images.unused)) > 1
+    await control.settle(facts(1, minute=2))
+    assert not (await control.settle(facts(1, minute=3, open=False))).placed
+    assert list(control.database.run_here(images.unused)) == broken
+
+
 async def test_a_farewell_without_end_holds_up_a_close_for_two_minutes(control: Plane) -> None:
     control.world.script("farewell", Behaviour(exits=None))
     hooks = b"hooks: {destroy: {command: [farewell], timeout: 25m}}\n"

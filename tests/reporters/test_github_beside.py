@@ -69,6 +69,31 @@ class TestDeployment:
         await reporter.report(facts_of(pull), seen(pull, State.GONE), posted)
         assert pull.deployments[-1].state == "inactive"
 
+    @pytest.mark.parametrize(("state", "told"), [(State.LIVE, "success"), (State.FAILED, "failure")])
+    async def test_a_push_back_to_a_former_commit_leaves_none_in_progress(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter, state: State, told: str
+    ) -> None:
+        """It may be as it was so soon that nothing is told in between."""
+        former = pull.head_sha
+        posted = await reporter.report(facts_of(pull), seen(pull, state), Posted())
+        await practice.push(pull, {"a": "b"})
+        posted = await reporter.report(facts_of(pull), seen(pull, State.BUILDING), posted)
+        await reporter.report(facts_of(pull), seen(pull, state, commit=former), posted)
+        assert [one.state for one in pull.deployments] == [told, "inactive"]
+
+    async def test_what_is_live_and_was_to_be_deployed_anew_is_told_to_be_live_where_the_next_fails(
+        self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
+    ) -> None:
+        former, posted = pull.head_sha, Posted()
+        for state in (State.LIVE, State.UPDATING):
+            posted = await reporter.report(facts_of(pull), seen(pull, state), posted)
+        for number, state in enumerate((State.UPDATING, State.FAILED)):
+            await practice.push(pull, {"a": str(number)})
+            view = replace(seen(pull, state), live=True, live_commit=former)
+            posted = await reporter.report(facts_of(pull), view, posted)
+        assert [one.state for one in pull.deployments] == ["success", "inactive", "failure"]
+        assert pull.deployments[0].environment_url == URL
+
     async def test_many_that_were_live_are_not_all_asked_for(
         self, practice: PracticeGitHub, pull: PullRequest, reporter: GitHubReporter
     ) -> None:

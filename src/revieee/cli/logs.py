@@ -25,7 +25,7 @@ from revieee.wiring import load_engine, open_vault
 @click.option("--service", help="Only this service's output.")
 @click.option("--build", is_flag=True, help="The output of builds and hooks instead of the services'.")
 @click.option(
-    "--tail", default=50, show_default=True, type=click.IntRange(min=1), help="How many last lines of each service."
+    "--tail", default=50, show_default=True, type=click.IntRange(min=0), help="How many last lines of each service."
 )
 @click.option("--follow", "-f", is_flag=True, help="Go on as it comes, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")

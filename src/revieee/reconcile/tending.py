@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 
 from revieee.model.crashes import Crashes
 from revieee.model.lifecycle import Act
@@ -23,8 +22,6 @@ from revieee.store.leases import StaleLease
 
 log = logging.getLogger(__name__)
 
-_Mend = Callable[[Crashes], Awaitable[Crashes]]
-
 TENDED = frozenset(Act) - {Act.SUPERSEDE, Act.REMOVE, Act.KEEP, Act.REST}
 """Acts on what is newer. The others write a word, take everything away, or look after the live release themselves."""
 
@@ -38,7 +35,7 @@ async def tended(turn: Turn, act: Act, hold: Hold, *, put_off: bool = False) -> 
 
     A mend under way when the act is done is finished first: the next act may stop what it starts. Where the act ends
     with an error or is obsolete the mend is cut off: what follows is a wait, or an act that stops nothing of the live
-    release but with everything else.
+    release but with everything else. What drains for too long is cut beside both: it may take a minute to stop.
 
     Args:
         turn: under a lease.
@@ -53,19 +50,55 @@ async def tended(turn: Turn, act: Act, hold: Hold, *, put_off: bool = False) -> 
     if live is None or live.stack is None or act not in TENDED:
         yield
         return
-    alone, crashes, keys = asyncio.Lock(), turn.environment.crashes, _left_alone(turn, live.stack)
+    stack, crashes, keys = live.stack, turn.environment.crashes, _left_alone(turn, live.stack)
+    cut = frozenset[int]()
+
+    async def mend() -> None:
+        nonlocal crashes
+        crashes = await _mend(turn, stack, keys, crashes)
+
+    async def cut_off() -> None:
+        nonlocal cut
+        cut = await cut_late(turn, cut)
+
     if _is_time(turn, act, put_off=put_off):
         # What the act will stop may run until then: it fails to, again and again.
-        crashes = await _mend(turn, live.stack, live.stack.keys if act is Act.REPLACE else keys, crashes)
-    mend = partial(_mend, turn, live.stack, keys)
-    beside = asyncio.create_task(_beside(turn, mend, crashes, hold, alone), name=f"tend {turn.environment.id}")
+        crashes = await _mend(turn, stack, stack.keys if act is Act.REPLACE else keys, crashes)
+    # What was built may have the very containers that are cut off, and would find them running.
+    async with _beside(turn, hold, mend), _beside(turn, hold, cut_off, finished=act is Act.BUILD):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _beside(
+    turn: Turn, hold: Hold, work: Callable[[], Awaitable[None]], *, finished: bool = True
+) -> AsyncIterator[None]:
+    """Do some work beside the block, with each tick.
+
+    Args:
+        turn: under a lease.
+        hold: on that lease.
+        work: to be done.
+        finished: what is under way of it at the end of the block is finished first.
+    """
+    alone = asyncio.Lock()
+
+    async def again() -> None:
+        with unless_late(lambda: hold.until):
+            while True:
+                await asyncio.sleep(turn.parts.policy.pace.tick)
+                async with alone:
+                    await work()
+
+    task = asyncio.create_task(again(), name=f"beside {turn.environment.id}")
     try:
         yield
-        async with alone:
-            beside.cancel()
+        if finished:
+            async with alone:
+                task.cancel()
     finally:
-        beside.cancel()
-        await asyncio.gather(beside, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _is_time(turn: Turn, act: Act, *, put_off: bool) -> bool:
@@ -74,17 +107,6 @@ def _is_time(turn: Turn, act: Act, *, put_off: bool) -> bool:
         return False
     since = asyncio.get_running_loop().time() - turn.remembered.tended_at
     return since >= turn.parts.policy.pace.tick / 2
-
-
-async def _beside(turn: Turn, mend: _Mend, crashes: Crashes, hold: Hold, alone: asyncio.Lock) -> None:
-    """Mend until cancelled, and cut what drains for too long."""
-    cut = frozenset[int]()
-    with unless_late(lambda: hold.until):
-        while True:
-            await asyncio.sleep(turn.parts.policy.pace.tick)
-            async with alone:
-                crashes = await mend(crashes)
-                cut = await cut_late(turn, cut)
 
 
 async def _mend(turn: Turn, stack: ResolvedStack, keys: frozenset[str], crashes: Crashes) -> Crashes:

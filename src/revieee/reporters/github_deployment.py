@@ -48,14 +48,17 @@ async def _tell(task: Task, posted: Posted, told: words.Told) -> Posted:
     commit = task.view.commit
     known = posted.deployment if posted.deployment_commit == commit else None
     state = posted.deployment_state if known is not None else None
+    is_other = known is None
     if known is None:
         known, state = await _find_or_make(task)
-    if state != told.state:
+    is_news = state != told.state
+    if is_news:
         try:
             await _set(task, known, told)
         except Absent:  # a person deleted it
             known, state = await _find_or_make(task)
             await _set(task, known, told)
+    if is_news or is_other:  # after a push back to a former commit its state may be no news; that of the last one is
         if told.state == _LIVE:
             await _retire(task, keep=known)
         elif told.state in _ENDED:
@@ -105,9 +108,10 @@ async def _retire(task: Task, *, keep: int | None) -> None:
 
 
 async def _retire_superseded(task: Task, *, keep: int) -> None:
-    """Mark inactive what was on its way when a newer push came, which failed by now; what is live stays as it is.
+    """Mark inactive what was on its way when a newer push came, which failed by now; what is live is told to be so.
 
-    The oldest goes first; behind one that was live, failed or is inactive nothing is on its way.
+    That may be among them: where it was to be deployed anew. The oldest goes first; behind one that was live, failed or
+    is inactive nothing is on its way.
     """
     on_their_way = []
     for deployment in sorted(await _ours(task), reverse=True):
@@ -116,8 +120,11 @@ async def _retire_superseded(task: Task, *, keep: int) -> None:
         if await _state(task, deployment) in {INACTIVE, _LIVE, *_ENDED}:
             break
         on_their_way.append(deployment)
+    commit = task.view.live_commit if on_their_way else None
+    live = min(await _ours(task, sha=commit), default=None) if commit else None
+    still = words.Told(state=_LIVE, description="It stays live", url=task.view.url)
     for deployment in reversed(on_their_way):
-        await _set(task, deployment, _NO_LONGER)
+        await _set(task, deployment, still if deployment == live else _NO_LONGER)
 
 
 async def _ours(task: Task, **query: str) -> list[int]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from revieee.model.image import Image
@@ -91,9 +91,15 @@ def unpin(session: Session, environment_id: int) -> None:
     session.execute(delete(PinRow).where(PinRow.environment_id == environment_id, PinRow.reference != _GOING))
 
 
-def let_go(session: Session, environment_id: int) -> None:
-    """Forget all pins and claims of an environment that goes; what was pulled is for the next one to remove."""
-    session.execute(delete(PinRow).where(PinRow.environment_id == environment_id))
+def let_go(session: Session, environment_id: int, *, now: float) -> None:
+    """Forget all pins and claims of an environment that goes; what was pulled is for the next one to remove.
+
+    What was claimed comes last there, or one that cannot be removed would keep all others.
+    """
+    mine = PinRow.environment_id == environment_id
+    claimed = session.scalars(select(PinRow.image_id).where(mine, PinRow.reference == _GOING)).all()
+    session.execute(update(PulledRow).where(PulledRow.image_id.in_(claimed)).values(pulled_at=now))
+    session.execute(delete(PinRow).where(mine))
 
 
 def unused(session: Session) -> Sequence[str]:

@@ -48,7 +48,7 @@ async def remove(turn: Turn) -> Step:
         if environment.attempts < IMAGE_ATTEMPTS:
             raise
         log.warning("%s: an image that nobody uses stays until another environment goes: %s", environment.name, error)
-        await turn.write(lambda session: images.let_go(session, environment.id))
+        await turn.write(lambda session: images.let_go(session, environment.id, now=turn.now))
     await turn.write(lambda session: _write(session, turn))
     log.info("%s: observed absent: no containers, networks, volumes, images, routes", environment.name)
     return None
