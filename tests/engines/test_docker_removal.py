@@ -1,6 +1,7 @@
 """A removal that something on the host obstructs: tried with growing pauses, and told what it is."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -44,29 +45,45 @@ class Obstructed(DockerClient):
 
 
 class Emptying(Obstructed):
-    """An engine with a container on a network of ours; it notes what it is asked, in its order."""
+    """An engine with two containers on a network of ours; it notes what it is asked, in its order."""
 
     def __init__(self) -> None:
         super().__init__("")
         self.asked: list[str] = []
+        self.there = {"c1", "c2"}
+        self.under_way: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        """How many orders there were at once, by their kind."""
 
     async def call(self, method: str, *path: str, query: Mapping[str, Json] | None = None, **more: object) -> Json:
         """Answer as Docker does."""
-        self.asked.append(f"{method} {path[0]}")
-        if path[0] == "containers" and method == "GET" and "DELETE containers" not in self.asked:
-            return [{"Id": "c1", "Names": ["/web"], "State": "exited", "Labels": {}}]
+        order = f"{method} {path[0]}"
+        self.asked.append(order)
+        self.under_way[order] += 1
+        self.most |= self.under_way
+        await asyncio.sleep(0)
+        self.under_way[order] -= 1
+        if order == "GET containers":
+            return [{"Id": one, "Names": ["/web"], "State": "running", "Labels": {}} for one in sorted(self.there)]
         if method == "DELETE":
+            self.there -= {*path}
             self.free = path[0] == "networks"
-            return None
-        return await super().call(method, *path, query=query, **more)
+        return None if method in {"DELETE", "POST"} else await super().call(method, *path, query=query, **more)
 
 
 async def test_a_network_is_removed_once_no_container_is_seen_on_it() -> None:
     client = Emptying()
     placement = Placement(instance="x", environment=1, incarnation=1, name="acme/shop#1")
     await removal.remove_all(client, placement, 0)
+    assert client.asked.count("DELETE containers") == 2
     ended, removed = (client.asked.index(f"DELETE {kind}") for kind in ("containers", "networks"))
     assert "GET containers" in client.asked[ended:removed]
+
+
+async def test_two_containers_of_an_environment_that_goes_are_not_stopped_in_the_same_instant() -> None:
+    client = Emptying()
+    await removal.remove_all(client, Placement(instance="x", environment=1, incarnation=1, name="acme/shop#1"), 1)
+    assert (client.most["POST containers"], client.most["DELETE containers"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

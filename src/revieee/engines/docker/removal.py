@@ -26,7 +26,7 @@ async def remove_keys(client: DockerClient, placement: Placement, keys: Collecti
         if not any(left):
             return
         containers, volumes, made = left
-        await _end(client, containers, grace)
+        await asyncio.gather(*(_end(client, one, grace) for one in containers))
         await asyncio.gather(*(_drop(client, "volumes", str(one["Name"])) for one in volumes))
         await asyncio.gather(*(images.remove(client, one, force=True) for one in made))
         await asyncio.sleep(_PAUSE if containers and await _lingers(client, placement, keys) else 0)
@@ -40,7 +40,8 @@ async def remove_all(client: DockerClient, placement: Placement, grace: float | 
         if not (containers or networks or volumes or made):
             return
         await asyncio.sleep(_PAUSE if attempt > 1 else 0)
-        await _end(client, containers, grace)
+        for container in containers:  # not at once: Docker before 23 may hang where two leave a network (moby #46661)
+            await _end(client, container, grace)
         names = [str(one["Name"]) for one in volumes]
         # Not while a container is there: Docker may lose count of those on a network that it is to remove meanwhile.
         empty = [] if containers else [str(one["Id"]) for one in networks]
@@ -82,12 +83,8 @@ async def remove_images(client: DockerClient, placement: Placement, keep: Collec
             await images.remove(client, image)
 
 
-async def _end(client: DockerClient, containers: Collection[Json], grace: float | None) -> None:
-    """Stop and remove containers, all at once."""
-    await asyncio.gather(*(_end_one(client, one, grace) for one in containers))
-
-
-async def _end_one(client: DockerClient, container: Json, grace: float | None) -> None:
+async def _end(client: DockerClient, container: Json, grace: float | None) -> None:
+    """Stop and remove a container."""
     name = str(container["Id"])
     if container.get("State") in {"running", "restarting"} and grace != 0:
         await stop(client, name, grace)
