@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from revieee.engines.memory import Behaviour, MemoryEngine
+from revieee.model.environment import Release
 from revieee.model.facts import RepositoryFacts
 from revieee.model.image import Image
 from revieee.model.policy import Policy
@@ -36,8 +37,7 @@ def test_the_drain_limit_holds_while(tmp_path: Path, reason: str) -> None:
     async def main(around: Outside) -> None:
         around.policy = Policy()
         process = await first_live(around)
-        live = around.everything()[1].live
-        assert live is not None
+        live = live_now(around)
         around.router.requests = {endpoint: 1 for _, endpoint in live.endpoints}
         push(around, process, 2)
         await asyncio.sleep(10)
@@ -139,6 +139,12 @@ async def two_draining(around: Outside, process: Process) -> list[frozenset[str]
     return [one.keys - live.keys for one in old if one]
 
 
+def live_now(around: Outside) -> Release:
+    live = around.everything()[1].live
+    assert live is not None
+    return live
+
+
 def running(around: Outside) -> frozenset[str]:
     return frozenset(str(row["key"]) for row in around.world.read("SELECT key FROM containers"))
 
@@ -176,8 +182,7 @@ def test_one_that_cannot_be_removed_keeps_no_other_that_drains(tmp_path: Path, m
             assert len(around.everything()[1].draining) == 1
             assert not running(around) & (two - one)
         await asyncio.sleep(around.policy.pace.last_retry + 1)
-        live = around.everything()[1].live
-        assert live is not None
+        live = live_now(around)
         assert running(around) == live.keys
         await process.stop()
 
@@ -226,8 +231,7 @@ def test_one_that_takes_long_to_stop_keeps_nothing_live_from_being_mended(
         with monkeypatch.context() as patch:
             patch.setattr(MemoryEngine, "remove", slow_with(old))
             await asyncio.sleep(pace.drain_limit + pace.tick)
-            live = around.everything()[1].live
-            assert live is not None
+            live = live_now(around)
             (web,) = (key for key in live.keys if key.startswith("web-"))
             around.world.lose(1, web)
             await asyncio.sleep(2 * pace.tick)
@@ -251,9 +255,7 @@ def test_one_that_takes_long_to_stop_keeps_no_newer_one_from_going_live(
         with monkeypatch.context() as patch:
             patch.setattr(MemoryEngine, "remove", slow_with(old))
             await asyncio.sleep(pace.drain_limit + 4 * pace.tick)
-            live = around.everything()[1].live
-            assert live is not None
-            assert live.commit == commit(3)
+            assert live_now(around).commit == commit(3)
             assert old <= running(around)
             await asyncio.sleep(2 * STOPPING)
             assert not old & running(around)
@@ -283,12 +285,8 @@ def test_what_is_being_cut_as_a_build_ends_that_has_it_is_not_taken_for_running(
             await asyncio.sleep(pace.drain_limit)
             for _ in range(200):
                 await asyncio.sleep(1)
-                live = around.everything()[1].live
-                assert live is not None
-                assert live.keys <= running(around)
-            live = around.everything()[1].live
-            assert live is not None
-            assert live.commit == commit(1)
+                assert live_now(around).keys <= running(around)
+            assert live_now(around).commit == commit(1)
         await process.stop()
 
     on_stage(tmp_path, main)
@@ -330,9 +328,7 @@ def test_what_cannot_be_removed_holds_up_no_push_and_makes_no_storm(
             await asyncio.sleep(around.policy.pace.drain_limit)
             push(around, process, 3)
             await asyncio.sleep(60)
-            live = around.everything()[1].live
-            assert live is not None
-            assert live.commit == commit(3)
+            assert live_now(around).commit == commit(3)
             before = turns(around)
             await asyncio.sleep(600)
             assert turns(around) - before < MANY

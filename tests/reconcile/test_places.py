@@ -73,14 +73,20 @@ async def starts_that_hang(around: Outside, process: Process) -> None:
     await asyncio.sleep(SOON)
 
 
+async def broken_after_live(around: Outside) -> tuple[Process, int]:
+    """Make one live and let its next commit fail; gives the process and the environment's id."""
+    around.policy = Policy(turns=TURNS)
+    process, [mine] = await all_live(around, 1)
+    around.source.commits[commit(2)] = files(2, kind="broken")
+    hear(around, 1, head=2, of=1, after=10)
+    process.bell.hint()
+    assert await calm(around)
+    return process, mine
+
+
 def test_a_live_release_is_healed_whose_newer_one_has_failed(tmp_path: Path) -> None:
     async def main(around: Outside) -> None:
-        around.policy = Policy(turns=TURNS)
-        process, [mine] = await all_live(around, 1)
-        around.source.commits[commit(2)] = files(2, kind="broken")
-        hear(around, 1, head=2, of=1, after=10)
-        process.bell.hint()
-        assert await calm(around)
+        process, mine = await broken_after_live(around)
         newest = around.everything()[mine].newest
         assert newest is not None
         assert newest.verdict is Verdict.FAILED
@@ -96,12 +102,7 @@ def test_a_live_release_is_healed_while_what_a_crash_cut_off_has_to_wait_for_a_t
     tmp_path: Path, phase: Phase
 ) -> None:
     async def main(around: Outside) -> None:
-        around.policy = Policy(turns=TURNS)
-        process, [mine] = await all_live(around, 1)
-        around.source.commits[commit(2)] = files(2, kind="broken")
-        hear(around, 1, head=2, of=1, after=10)
-        process.bell.hint()
-        assert await calm(around)
+        process, mine = await broken_after_live(around)
         await starts_that_hang(around, process)
         [newest] = [one.id for one in around.everything()[mine].releases if one.commit == commit(2)]
 

@@ -78,6 +78,27 @@ def copied(source: Path, target: Path) -> None:
         one.backup(other)
 
 
+def back_up(around: Outside) -> None:
+    copied(around.folder / "store.db", around.folder / "backup.db")
+
+
+def bring_back(around: Outside) -> None:
+    copied(around.folder / "backup.db", around.folder / "store.db")
+
+
+async def opened_since_the_backup(around: Outside, process: Process, number: int) -> set[str]:
+    """Open one of which the backup knows nothing, let it be live and end the process; gives what is there."""
+    around.source.commits[commit(number)] = files(number)
+    around.hear(pull_request(number, head=number, after=10))
+    process.bell.hint()
+    await asyncio.sleep(60)
+    assert await calm(around)
+    assert around.everything()[number].live is not None
+    there = things(around)
+    await process.stop()
+    return there
+
+
 def things(around: Outside) -> set[str]:
     """Everything on the engine, by name; each tells its incarnation."""
     tables = ("SELECT name FROM containers", "SELECT name FROM things WHERE environment != 0 AND kind != 'image'")
@@ -97,17 +118,11 @@ def test_after_a_restore_nobody_finds_anything_of_another_one(tmp_path: Path) ->
     async def play(around: Outside) -> None:
         process = await restarted(around)
         await asyncio.sleep(60)
-        copied(tmp_path / "store.db", tmp_path / "backup.db")
-        around.source.commits |= {commit(1): files(1), commit(2): files(2)}
-        around.hear(pull_request(1, after=10))
-        process.bell.hint()
-        await asyncio.sleep(60)
-        assert await calm(around)
-        assert around.everything()[1].live is not None
-        of_one = things(around)
-        await process.stop()
+        back_up(around)
+        of_one = await opened_since_the_backup(around, process, 1)
 
-        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        around.source.commits[commit(2)] = files(2)
+        bring_back(around)
         assert around.everything() == {}
         around.hear(pull_request(2, head=2, after=100))
         process = await restarted(around)
@@ -134,10 +149,10 @@ def test_what_one_process_began_anew_another_one_that_is_late_leaves_alone(
     async def play(around: Outside) -> None:
         process = await restarted(around)
         await asyncio.sleep(60)
-        copied(tmp_path / "store.db", tmp_path / "backup.db")
+        back_up(around)
         await asyncio.sleep(60)
         await process.stop()
-        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        bring_back(around)
         around.source.commits[commit(1)] = files(1)
         around.hear(pull_request(1))
         late, begun, there = Process(around), list[Process](), set[str]()
@@ -196,17 +211,12 @@ def test_what_cannot_be_removed_holds_up_no_other_and_is_nobody_elses(
     async def play(around: Outside) -> None:
         process = await first_live(around)
         await asyncio.sleep(60)
-        copied(tmp_path / "store.db", tmp_path / "backup.db")
-        around.source.commits |= {commit(2): files(2), commit(3): files(3)}
-        around.hear(pull_request(2, head=2, after=10))
-        process.bell.hint()
-        await asyncio.sleep(60)
-        assert await calm(around)
-        before = things(around)
+        back_up(around)
+        before = await opened_since_the_backup(around, process, 2)
         of_two = {name for name in before if "/2/" in name}
-        await process.stop()
 
-        copied(tmp_path / "backup.db", tmp_path / "store.db")
+        around.source.commits[commit(3)] = files(3)
+        bring_back(around)
         with monkeypatch.context() as patch:
             patch.setattr(MemoryEngine, "remove", used_by_somebody(2))
             around.hear(pull_request(3, head=3, after=100))

@@ -24,24 +24,22 @@ class Pending:
     digest: str
     posted: Posted
     attempts: int
-    fresh: bool = False
-    """Nothing was reported of it before."""
 
 
 def claim(session: Session, owner: str, *, now: float, until: float, limit: int = 50) -> Sequence[Pending]:
     """Give environments whose report is behind and due, and keep other processes off them until ``until``."""
     found = session.execute(_PENDING.limit(limit), {"now": now}).all()
-    fresh = {
-        id_: is_fresh for id_, is_fresh in found if _claimed(session, id_, owner, fresh=is_fresh, now=now, until=until)
-    }
+    claimed = [id_ for id_, fresh in found if _claimed(session, id_, owner, fresh=fresh, now=now, until=until)]
+    if not claimed:
+        return []
     # Read only now: another process may have told one since it was found, and what it posted is to be known.
     rows = session.execute(
         select(EnvironmentRow.version, ReportRow)
         .join(ReportRow, ReportRow.environment_id == EnvironmentRow.id)
-        .where(EnvironmentRow.id.in_(fresh))
+        .where(EnvironmentRow.id.in_(claimed))
     )
-    claimed = {row.environment_id: (version, row) for version, row in rows}
-    return [_of(*claimed[id_], fresh=is_fresh) for id_, is_fresh in fresh.items()]
+    pending = {row.environment_id: _of(version, row) for version, row in rows}
+    return [pending[id_] for id_ in claimed]
 
 
 def _claimed(session: Session, environment: int, owner: str, *, fresh: bool, now: float, until: float) -> bool:
@@ -70,14 +68,13 @@ _PENDING = (
 )
 
 
-def _of(version: int, row: ReportRow, *, fresh: bool) -> Pending:
+def _of(version: int, row: ReportRow) -> Pending:
     return Pending(
         environment=row.environment_id,
         version=version,
         digest=row.digest,
         posted=POSTED.validate_json(row.posted),
         attempts=row.attempts,
-        fresh=fresh,
     )
 
 

@@ -15,7 +15,7 @@ _STOP_TIME = 30.0
 """Seconds that an order to stop may take beyond the grace period."""
 _LONGEST_GRACE = 600.0
 _BUSY = frozenset({ABSENT, CONFLICT})
-_LOST_COUNT = {"network": ", which no container uses (Docker counts one all the same, until it is started anew)"}
+_LOST_COUNT = ", which no container uses (Docker counts one all the same, until it is started anew)"
 """Seen of Docker 20.10; to disconnect by force finds nothing to be disconnected."""
 
 
@@ -67,8 +67,9 @@ async def _obstacles(client: DockerClient, placement: Placement) -> list[str]:
     for kind, name, id_ in things:
         filters = {"ancestor" if kind == "image" else kind: [id_]}
         users = await client.call("GET", "containers", "json", query={"all": True, "filters": filters})
-        used = f", which the container {', '.join(_named(one) for one in users)} uses" if users else ""
-        found.append(f"the {kind} {name}{used or _LOST_COUNT.get(kind, '')}")
+        unused = _LOST_COUNT if kind == "network" and not containers else ""
+        used = f", which the container {', '.join(_named(one) for one in users)} uses" if users else unused
+        found.append(f"the {kind} {name}{used}")
     return found
 
 
