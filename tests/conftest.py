@@ -19,12 +19,14 @@ from support.plane import Plane, serving
 _ENGINE_FIXTURES = {"base_images", "docker_engine_ready"}
 _SLOW_FIXTURES = _ENGINE_FIXTURES | {"mariadb_server", "nginx", "postgresql_server", "screenshot"}
 _FAULTS = Path(__file__).parent / "faults"
+_LONGEST = ("engine", "faults", "restarts", "test_crash")
+"""Groups, the longest first."""
 _BEFORE, _LEFT = pytest.StashKey[set[str]](), pytest.StashKey[list[str]]()
 _PAYLOADS = Path(__file__).parents[2] / "shared" / "github" / "payloads"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what is slow, and say what one process runs in its order: see bin/test.
 
     What asks for the machine's engine is in three groups, since it mostly waits. What has its addresses, its limits or
@@ -36,6 +38,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group(_group(item.path) if item.path in on_engine else item.path.stem))
+    if hasattr(config, "workerinput"):
+        items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """What takes longest begins first, and what is fast comes last: so all processes end at about the same time."""
+    marker = item.get_closest_marker("xdist_group")
+    if marker is None:
+        return len(_LONGEST) + 1
+    return _LONGEST.index(marker.args[0]) if marker.args[0] in _LONGEST else len(_LONGEST)
 
 
 def _group(path: Path) -> str:

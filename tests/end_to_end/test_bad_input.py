@@ -88,7 +88,7 @@ async def test_nothing_of_a_failed_release_goes_on_running(scene: Scene) -> None
     async def none_runs() -> bool:
         return await docker_names(scene) == []
 
-    assert await until(none_runs, seconds=10), await docker_names(scene)
+    assert await until(none_runs, seconds=30), await docker_names(scene)
 
 
 async def docker_names(scene: Scene) -> list[str]:
@@ -121,7 +121,7 @@ async def test_a_repository_that_cannot_be_fetched_waits_and_says_so(plane: Plan
     async def reason() -> bool:
         return "acme/unreachable" in waiting.comment
 
-    assert await until(reason, seconds=15), comment
+    assert await until(reason, seconds=30), comment
     plane.github.faults.clear()
     await waiting.reaches("live")
     assert (await scene.good.get()).text == "good\n"

@@ -81,7 +81,8 @@ def start(folder: Path) -> Iterator[Callable[..., Demo]]:
     def starting(*arguments: str, width: int = 80) -> Demo:
         environment = {**os.environ, "COLUMNS": str(width), "PYTHONUNBUFFERED": "1", "TMPDIR": str(folder)}
         process = subprocess.Popen(
-            [str(ROOT / "bin/demo"), *arguments],
+            # A shell without job control starts what is in its background with SIGINT ignored, which is passed on.
+            ["env", "--default-signal=INT", str(ROOT / "bin/demo"), *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
         begun.append(Demo(folder, process))

@@ -181,7 +181,7 @@ def places(notices: Sequence[Mapping[str, Any]]) -> list[str]:
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name[:50])
 async def test_what_reaches_out_is_refused_with_its_place_and_why(scene: Scene, case: Case, checkout: Path) -> None:
     opened = scene.opened[case.name]
-    comment = await opened.reaches("failed", seconds=25)
+    comment = await opened.reaches("failed", seconds=60)
     assert len(opened.comments) == 1
     assert plainly(case.words) in shown(comment), comment
     assert re.search(r"\S+:\d+: \S|(yaml|yml|env|file): \w|Dockerfile is larger", shown(comment)), comment
@@ -200,13 +200,13 @@ async def test_nothing_of_what_was_refused_runs(scene: Scene) -> None:
     async def none() -> bool:
         return not names.intersection(await docker("container", "ls", "--all", f"--format={NAME}", mine))
 
-    assert await until(none, seconds=20)
+    assert await until(none, seconds=30)
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=lambda case: case.name[:50])
 async def test_what_is_made_harmless_is_told_and_is_harmless(scene: Scene, case: Case, checkout: Path) -> None:
     opened = scene.opened[case.name]
-    comment = await opened.reaches("live", seconds=25)
+    comment = await opened.reaches("live", seconds=60)
     code, said = planned(checkout, case.files)
     assert code == 0, said
     notices = places(said["notices"])

@@ -59,7 +59,7 @@ async def test_the_pull_request_has_one_comment_a_deployment_and_a_commit_status
         told = [one.state for one in opened.pull.repository.statuses if one.sha == opened.pull.head_sha]
         return told[-1:] == ["success"]
 
-    assert await until(successful, seconds=5), "the status follows the comment"
+    assert await until(successful, seconds=30), "the status follows the comment"
     (deployment,) = opened.pull.deployments
     assert (deployment.state, deployment.transient_environment) == ("success", True)
     assert deployment.environment_url == f"http://{opened.plane.control.at(opened.host)}"

@@ -136,7 +136,7 @@ async def test_a_label_decides_where_the_manifest_says_so(plane: Plane) -> None:
     async def absent() -> bool:
         return await opened.containers() == []
 
-    assert await until(absent, seconds=10)
+    assert await until(absent, seconds=30)
 
 
 async def test_a_title_can_ask_for_none(plane: Plane) -> None:

@@ -145,4 +145,4 @@ async def test_a_container_killed_by_hand_is_back_before_the_tick(plane: Plane) 
     async def back() -> bool:
         return bool(await opened.containers())
 
-    assert await until(back, seconds=6, pause=0.1), plane.control.tail()
+    assert await until(back, seconds=9, pause=0.1), plane.control.tail()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -104,10 +105,15 @@ async def test_what_a_release_on_its_way_was_made_of(plane: Plane) -> None:
     (first,) = await started(opened, "notes")
     names = ("revieee.instance", "revieee.environment")
     mine = [f"--filter=label={name}={await label(plane, first, name)}" for name in names]
-    await plane.control.docker("container", "rm", "--force", "--volumes", first)
-    for kind in ("volume", "image"):
-        (one,) = await plane.control.docker(kind, "ls", "--quiet", *mine)
-        await plane.control.docker(kind, "rm", "--force", one)
+    assert plane.control.pid
+    os.kill(plane.control.pid, signal.SIGSTOP)  # else it heals the first before the last is gone
+    try:
+        await plane.control.docker("container", "rm", "--force", "--volumes", first)
+        for kind in ("volume", "image"):
+            (one,) = await plane.control.docker(kind, "ls", "--quiet", *mine)
+            await plane.control.docker(kind, "rm", "--force", one)
+    finally:
+        os.kill(plane.control.pid, signal.SIGCONT)
     (second,) = await started(opened, "notes", but=first)
     await plane.control.docker("container", "exec", second, "touch", "/healthy")
     await healed(opened)

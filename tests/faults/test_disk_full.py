@@ -48,13 +48,13 @@ async def test_a_nearly_full_disk_lets_new_ones_wait_and_tells_them(plane: Plane
     async def noticed() -> bool:
         return "room: The disk" in plane.control.tail(200)
 
-    assert await until(noticed, seconds=20), plane.control.tail()
+    assert await until(noticed, seconds=30), plane.control.tail()
     late = await plane.propose(repository, page("late"))
 
     async def told() -> bool:
         return "GiB free: a new release begins when there is room" in late.comment
 
-    assert await until(told, seconds=20), plane.control.tail()
+    assert await until(told, seconds=30), plane.control.tail()
     assert (await good.get()).text == "good\n"
     filler.unlink()
     await late.reaches("live")

@@ -157,7 +157,7 @@ async def hung(engine: PrivateDocker, plane: Plane) -> None:
         os.kill(engine.pid, signal.SIGSTOP)
         try:
             await opened.push({"index.html": "after\n"})
-            assert await until(told, seconds=15), f"{opened.comment}\n{control.tail()}"
+            assert await until(told, seconds=30), f"{opened.comment}\n{control.tail()}"
             assert (await opened.get()).text == "before\n"
         finally:
             os.kill(engine.pid, signal.SIGCONT)

@@ -16,8 +16,8 @@ REPORTS = ("POST /repos/*", "PATCH /repos/*")
 """What a reporter says."""
 QUESTIONS = "GET /*"
 """Whatever is asked of the API; git's own requests have other names."""
-SOON = 10.0
-"""Seconds: half of those for which one request waits for GitHub."""
+ONE_QUESTION = 20.0
+"""Seconds for which one request waits for GitHub."""
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
@@ -36,7 +36,7 @@ def met(*faults: Fault) -> Callable[[], Awaitable[bool]]:
     return was
 
 
-async def shows(opened: Opened, text: str, *, seconds: float = SOON) -> None:
+async def shows(opened: Opened, text: str, *, seconds: float = 60) -> None:
     """Wait until the environment shows a text."""
 
     async def shown() -> bool:
@@ -74,7 +74,7 @@ async def test_a_github_that_hangs_holds_up_no_push(opened: Opened) -> None:
     try:
         for text in ("hung", "hung still"):
             await opened.push({"index.html": f"{text}\n"})
-            await shows(opened, text)
+            await shows(opened, text, seconds=ONE_QUESTION - 1)
     finally:
         opened.plane.github.faults.clear()
     await opened.reaches("live", seconds=60)
@@ -120,7 +120,7 @@ async def test_a_fork_waits_with_a_reason_until_it_can_be_asked_who_may_write(op
         assert await another.containers() == []
     finally:
         plane.github.faults.clear()
-    await shows(another, "a fork", seconds=20)
+    await shows(another, "a fork")
     await another.reaches("live")
     assert len(another.comments) == 1
     await another.close()
@@ -133,7 +133,7 @@ async def test_a_listing_that_fails_at_the_start_is_soon_tried_again(opened: Ope
     await plane.github.settled()
     fault = plane.github.faults.next("error", "GET /repos/{owner}/{repo}/pulls")
     await plane.control.start()
-    await shows(opened, "listed", seconds=25)
+    await shows(opened, "listed")
     assert fault.met.is_set()
     await opened.reaches("live")
 

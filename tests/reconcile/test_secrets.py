@@ -15,6 +15,7 @@ from revieee.model.image import Image
 from revieee.model.phases import Phase
 from revieee.model.resolve import Task
 from revieee.model.stack import Service
+from revieee.ports import RetryLater
 from revieee.reconcile.loop import Reconciler
 from revieee.reconcile.parts import Turn
 from revieee.reconcile.tick import KEEP_LOGS, tick
@@ -126,6 +127,14 @@ async def test_what_a_failure_says_shows_none(shop: Plane) -> None:
     assert environment.newest is not None
     assert environment.newest.phase is Phase.ENDED
     assert environment.newest.reason == "step 3 printed *** and failed"
+
+
+async def test_what_is_tried_again_is_in_the_log_and_shows_none(shop: Plane, caplog: pytest.LogCaptureFixture) -> None:
+    put(shop, VALUE)
+    shop.source.fault = RetryLater(f"The forge did not answer: {VALUE}.")
+    shop.wish(facts(1))
+    await shop.reconciler.settle()
+    assert "acme/shop#1: fetching: The forge did not answer: ***." in caplog.text
 
 
 async def test_without_its_key_a_release_waits_with_the_reason_and_a_close_does_not(shop: Plane) -> None:

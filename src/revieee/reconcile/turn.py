@@ -224,8 +224,8 @@ def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
         log_tail = error.log if isinstance(error, Refused) else ""
         ending = Ending(verdict=Verdict.FAILED, reason=str(error), log_tail=log_tail)
         return Done(outcome=Outcome.FAILED, ending=ending)
-    if not isinstance(error, RetryLater):
-        log.error("%s: %s: %s", turn.environment.name, act, turn.masked(str(error)))
+    level = logging.WARNING if isinstance(error, RetryLater) else logging.ERROR
+    log.log(level, "%s: %s: %s", turn.environment.name, act, turn.masked(str(error)))
     return _again(turn, str(error), delay=error.delay or None if isinstance(error, RetryLater) else None)
 
 
