@@ -113,7 +113,7 @@ async def test_cancelling_ends_every_process_of_the_command(grace: float) -> Non
     with pytest.raises(asyncio.CancelledError):
         await streaming
 
-    assert eventually(lambda: not any(alive(one) for one in processes), timeout=5)
+    assert eventually(lambda: not any(alive(one) for one in processes))
 
 
 async def test_a_program_may_tidy_up_when_it_is_cancelled(tmp_path: Path) -> None:
@@ -151,4 +151,4 @@ def test_when_we_die_the_command_dies(number: signal.Signals) -> None:
 
         parent.send_signal(number)
 
-        assert eventually(lambda: not alive(child), timeout=5)
+        assert eventually(lambda: not alive(child))

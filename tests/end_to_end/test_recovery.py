@@ -78,7 +78,7 @@ async def test_a_newer_push_ends_the_build_of_an_older_one(plane: Plane) -> None
     building = await builds(plane, "superseded", "never", 120)
     await plane.github.force_push(building.pull, page("newer"))
     await plane.github.forget_unreachable(building.pull.repository.full_name)
-    await building.reaches("live", seconds=20)
+    await building.reaches("live")
     assert (await building.get()).text == "newer\n"
 
 

@@ -40,7 +40,7 @@ def failed(seen: Mapping[str, Observed]) -> bool:
 
 async def wrote(lab: DockerLab, place: Placement, key: str, wanted: str) -> None:
     """See that a container's output becomes this; the engine passes it on a little later."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (log := await lab.log(place, key)) != wanted:
             assert wanted.startswith(log), log
             await asyncio.sleep(0.05)

@@ -34,7 +34,7 @@ async def said(lab: DockerLab, script: str, wanted: str) -> str:
         log = await lab.log(place, key)
         return log if wanted in log else ""
 
-    log = await until(there, seconds=20)
+    log = await until(there)
     assert log, await lab.log(place, key)
     return log
 
@@ -90,7 +90,7 @@ async def test_an_image_s_healthcheck_runs_once_a_second_at_most(
         log = json.loads(docker("inspect", "--format={{json .State.Health.Log}}", container))
         return log if len(log) > 1 else []
 
-    first, second, *_ = await until(runs, seconds=20)
+    first, second, *_ = await until(runs)
     assert moment(second["Start"]) - moment(first["End"]) > 0.9
     await docker_lab.engine.remove(place, None, grace=0)
 

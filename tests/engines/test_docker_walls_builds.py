@@ -82,7 +82,7 @@ def test_foreign_containers_reach_each_other_and_who_comes_is_known_at_once(wall
     machine = walled.machine
     assert machine.container_gets(walled.one[0], f"{walled.other[1]}:{SERVED}")
     third, address = machine.container()
-    assert eventually(lambda: machine.container_gets(third, f"{walled.one[1]}:{SERVED}"), timeout=4)
+    assert eventually(lambda: machine.container_gets(third, f"{walled.one[1]}:{SERVED}"), timeout=8)
     assert machine.container_gets(walled.one[0], f"{address}:{SERVED}")
 
 

@@ -153,10 +153,10 @@ def test_nothing_that_the_engine_tells_ends_the_following(watched: Watched, capl
     assert eventually(lambda: watched.foreign() == watched.ports(ONE, OTHER))
     watched.engine.odd.add("one")
     watched.engine.starts("third", watched.host.processes[THIRD])
-    assert eventually(lambda: "who is on docker0 cannot be told" in caplog.text, timeout=10)
+    assert eventually(lambda: "who is on docker0 cannot be told" in caplog.text)
     watched.engine.odd.clear()
     watched.engine.events.put({"Actor": "an odd one"})
-    assert eventually(lambda: "cannot be read" in caplog.text, timeout=10)
+    assert eventually(lambda: "cannot be read" in caplog.text)
     watched.engine.starts("third", watched.host.processes[THIRD])
     assert eventually(lambda: watched.foreign() == watched.ports(ONE, OTHER, THIRD))
 

@@ -16,7 +16,7 @@ from revieee.testing.serving import ControlPlane, Given, free_port, until
 
 BOT = "revieee-bot"
 OWNER = "acme"
-SECONDS = 45.0
+SECONDS = 90.0
 
 Files = Mapping[str, FileContent]
 
