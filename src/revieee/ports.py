@@ -149,7 +149,7 @@ class Engine(Protocol):
         """Make the environment's network exist, walls included.
 
         Raises:
-            AddressTaken: another network of the host overlaps its subnet.
+            AddressTaken: another network of the engine has its subnet; another one will do.
         """
 
     async def image(

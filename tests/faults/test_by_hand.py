@@ -3,12 +3,14 @@
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from revieee.testing.serving import until
+from revieee.testing.serving import ControlPlane, until
 from support.one_life import counted
 from support.plane import PAGE, Opened, Plane, gone, page
 
@@ -63,6 +65,17 @@ async def healed(opened: Opened) -> None:
     assert len(opened.comments) == 1
 
 
+@contextmanager
+def nobody_looking(control: ControlPlane) -> Iterator[None]:
+    """Stop the control plane where it is, which would else heal the first before the last is gone."""
+    assert control.pid
+    os.kill(control.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(control.pid, signal.SIGCONT)
+
+
 async def remove(opened: Opened, kind: str) -> list[str]:
     """Remove all things of a kind that the control plane has; gives their names."""
     control = opened.plane.control
@@ -88,6 +101,23 @@ async def test_the_network_under_running_containers(opened: Opened) -> None:
     await healed(opened)
 
 
+async def test_a_network_whose_addresses_somebody_else_took(opened: Opened) -> None:
+    """As an engine does that is killed as it makes the network again: it keeps them for one that nobody sees."""
+    control = opened.plane.control
+    (network,) = (await control.left())["networks"]
+    (subnet,) = await control.docker("network", "inspect", "--format={{(index .IPAM.Config 0).Subnet}}", network)
+    taken, containers = f"taken-{control.instance}", await opened.containers()
+    with nobody_looking(control):
+        for container in containers:
+            await control.docker("network", "disconnect", "--force", network, container)
+        await control.docker("network", "rm", network)
+        await control.docker("network", "create", f"--subnet={subnet}", taken)
+    try:
+        await healed(opened)
+    finally:
+        await control.docker("network", "rm", taken)
+
+
 async def test_all_of_it_while_nobody_looks(opened: Opened) -> None:
     control = opened.plane.control
     await control.stop()
@@ -105,15 +135,11 @@ async def test_what_a_release_on_its_way_was_made_of(plane: Plane) -> None:
     (first,) = await started(opened, "notes")
     names = ("revieee.instance", "revieee.environment")
     mine = [f"--filter=label={name}={await label(plane, first, name)}" for name in names]
-    assert plane.control.pid
-    os.kill(plane.control.pid, signal.SIGSTOP)  # else it heals the first before the last is gone
-    try:
+    with nobody_looking(plane.control):
         await plane.control.docker("container", "rm", "--force", "--volumes", first)
         for kind in ("volume", "image"):
             (one,) = await plane.control.docker(kind, "ls", "--quiet", *mine)
             await plane.control.docker(kind, "rm", "--force", one)
-    finally:
-        os.kill(plane.control.pid, signal.SIGCONT)
     (second,) = await started(opened, "notes", but=first)
     await plane.control.docker("container", "exec", second, "touch", "/healthy")
     await healed(opened)

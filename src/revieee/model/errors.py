@@ -38,7 +38,7 @@ class NotPulled(RetryLater):
 
 
 class AddressTaken(RetryLater):
-    """Something else on the host has the subnet that the environment was given: another one will do."""
+    """Something else on the engine has the subnet that the environment was given: another one will do."""
 
 
 class Fault(PortError):

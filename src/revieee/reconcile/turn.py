@@ -15,7 +15,7 @@ from revieee.model.addresses import PoolExhausted
 from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
-from revieee.ports import Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
+from revieee.ports import AddressTaken, Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
 from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.retrying import note_failure, too_early
@@ -196,13 +196,14 @@ async def _do(turn: Turn, act: Act) -> Step:
         return pause
     if act in {Act.FETCH, Act.BUILD}:
         await _go_on(turn)
-    if act in ACTS:
-        return await ACTS[act](turn)
-    release = turn.environment.next
-    assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
     try:
+        if act in ACTS:
+            return await ACTS[act](turn)
+        release = turn.environment.next
+        assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
         return await STEPS[act](turn, release)
-    except ImageGone as error:
+    except (ImageGone, AddressTaken) as error:
+        # Made anew by another release, which has a subnet of its own where its network cannot be had.
         log.warning("%s: %s: %s", turn.environment.name, act, error)
         await turn.write(lambda session: wishes.ask_again(session, turn.lease))
         return None

@@ -51,9 +51,13 @@ class Names:
         return self.stem
 
     def bridge(self, prefix: str) -> str:
-        """The network's interface on the host: the instance's prefix, then a hash of the environment."""
+        """The network's interface on the host: the instance's prefix, then a hash of the environment and its subnet.
+
+        An engine that is killed as it makes a network may keep the interface's name for itself for ever (moby's bridge
+        driver stores it before the network is stored); with another subnet the environment has another name as well.
+        """
         head = bridge_prefix(prefix, self.placement.instance) + ("" if self.placement.trusted else STRANGER)
-        return head + _hash(self.stem, _BRIDGE_LENGTH - len(head))
+        return head + _hash(f"{self.stem} {self.placement.subnet}", _BRIDGE_LENGTH - len(head))
 
     def container(self, key: str) -> str:
         """A task's or hook's container."""

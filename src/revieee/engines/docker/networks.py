@@ -8,7 +8,9 @@ from revieee.model.policy import EngineOptions
 from revieee.ports import AddressTaken, Fault, Placement, RetryLater
 
 _FORBIDDEN = 403
-"""The engine's answer where a subnet overlaps another network's (Engine API, NetworkCreate)."""
+"""The engine's answer where a network cannot be made beside another one, or at all (Engine API, NetworkCreate)."""
+_BESIDE = ("overlap", "conflicts with network")
+"""What it says where another one is in the way (moby: ``ipamapi.ErrPoolOverlap``, bridge's ``networkConflict``)."""
 
 
 async def ensure(client: DockerClient, placement: Placement, options: EngineOptions) -> str:
@@ -16,7 +18,7 @@ async def ensure(client: DockerClient, placement: Placement, options: EngineOpti
 
     Raises:
         Fault: something that is not ours has its name.
-        AddressTaken: another network of the host overlaps the subnet.
+        AddressTaken: another network of the engine has the subnet, or the name of the interface.
         RetryLater: one with another subnet is still in use.
     """
     found = await _find(client, placement)
@@ -30,7 +32,7 @@ async def ensure(client: DockerClient, placement: Placement, options: EngineOpti
     try:
         made = await client.call("POST", "networks", "create", body=render.network(placement, options))
     except DockerAnswered as error:
-        if error.status == _FORBIDDEN and placement.subnet is not None:
+        if placement.subnet is not None and _is_taken(error):
             words = f"The subnet {placement.subnet} is another network's on this host ({error.message})."
             raise AddressTaken(words, delay=0) from error
         other = await _find(client, placement) if error.status == CONFLICT else None
@@ -51,6 +53,11 @@ async def _find(client: DockerClient, placement: Placement) -> Json:
     if not is_ours(placement, found.get("Labels")):
         raise Fault(f"A network that is not ours is called {name}. Remove it: docker network rm {name}.")
     return found
+
+
+def _is_taken(error: DockerAnswered) -> bool:
+    """Whether another subnet helps: an engine that forbids networks altogether would go through all there are."""
+    return error.status == _FORBIDDEN and any(words in error.message for words in _BESIDE)
 
 
 def _fits(network: Json, placement: Placement) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import replace
 
 from revieee.model.environment import Release
@@ -16,6 +17,8 @@ from revieee.reconcile.steps.begin import move
 from revieee.store import releases, routes
 from revieee.store.releases import Ending
 
+log = logging.getLogger(__name__)
+
 
 async def fetch(turn: Turn, release: Release) -> Step:
     """Fetch exactly the release's commit and say what its files want; the engine makes the network meanwhile."""
@@ -26,7 +29,8 @@ async def fetch(turn: Turn, release: Release) -> Step:
     try:
         await source.fetch(facts.repository, facts.number, release.commit, base_ref=facts.base_ref)
         await prepared
-    except AddressTaken:
+    except AddressTaken as error:
+        log.warning("%s: %s", turn.environment.name, error)
         await move(turn)
         return None
     finally:

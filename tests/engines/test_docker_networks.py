@@ -1,0 +1,49 @@
+"""An environment's network, and what is in its way."""
+
+from dataclasses import replace
+
+import pytest
+
+from revieee.clients.docker import DockerAnswered, DockerClient, Json
+from revieee.engines.docker import networks
+from revieee.engines.docker.names import Names
+from revieee.model.policy import EngineOptions
+from revieee.ports import AddressTaken, Placement
+from support.docker import docker
+from support.docker_lab import DockerLab
+
+BRIDGE = "com.docker.network.bridge.name"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has", ["the subnet", "the interface"])
+async def test_another_network_in_the_way_leads_to_another_subnet(docker_lab: DockerLab, has: str) -> None:
+    """Docker that is killed as it makes a network keeps subnet and interface, and shows the network to nobody."""
+    place, elsewhere = docker_lab.place(1), replace(docker_lab.place(1), subnet=docker_lab.place(2).subnet)
+    interface, name = Names(place).bridge(docker_lab.options.network_prefix), f"in-the-way-of-{docker_lab.instance}"
+    options = [f"--opt={BRIDGE}={interface}"] if has == "the interface" else [f"--subnet={place.subnet}"]
+    docker("network", "create", *options, name)
+    try:
+        with pytest.raises(AddressTaken, match=f"{place.subnet} is another network's"):
+            await docker_lab.engine.prepare(place)
+        await docker_lab.engine.prepare(elsewhere)
+    finally:
+        docker("network", "rm", name)
+    (made,) = docker("network", "ls", "--quiet", f"--filter=label=revieee.instance={docker_lab.instance}").split()
+    assert docker("network", "inspect", f'--format={{{{index .Options "{BRIDGE}"}}}}', made) != interface
+
+
+class Forbidding(DockerClient):
+    """An engine that lets us make no networks, as one with an authorization plugin may."""
+
+    async def call(self, method: str, *_path: str, **_more: object) -> Json:
+        """Answer as Docker does."""
+        raise DockerAnswered(404, "no such network") if method == "GET" else DockerAnswered(403, "denied by plugin")
+
+
+async def test_an_engine_that_forbids_networks_uses_up_no_subnets() -> None:
+    place = Placement(
+        instance="demo", environment=1, incarnation=1, name="acme/shop#1", release="1", subnet="10.208.0.64/26"
+    )
+    with pytest.raises(DockerAnswered, match="denied by plugin"):
+        await networks.ensure(Forbidding("unix:///nowhere"), place, EngineOptions(instance="demo"))
