@@ -21,6 +21,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Databa
     """A store with one pull request that is closed after a few looks at it, by which time somebody was patient."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REVIEEE_DATA", str(tmp_path / "var"))
+    monkeypatch.setenv("REVIEEE_ENGINE", "memory")  # the real one would be walled in
     monkeypatch.setattr(wish, "_PATIENCE", -1.0)
     database = Database(f"sqlite:///{tmp_path}/var/revieee.db")
     database.open()
@@ -41,10 +42,7 @@ def test_while_no_control_plane_runs_that_is_said_once(database: Database) -> No
 
 
 @pytest.mark.parametrize("command", ["deploy", "destroy"])
-def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(
-    database: Database, monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
-    monkeypatch.setenv("REVIEEE_ENGINE", "memory")
+def test_whoever_does_not_wait_hears_at_once_that_no_control_plane_runs(database: Database, command: str) -> None:
     reclaim = partial(environments.reclaim, environment_id=1, incarnation=1, now=time.time())
     assert database.run_here(reclaim), "there is something"
     said = CliRunner().invoke(main, [command, "acme/shop#1", "--no-wait"])
