@@ -102,7 +102,7 @@ async def test_the_network_under_running_containers(opened: Opened) -> None:
 
 
 async def test_a_network_whose_addresses_somebody_else_took(opened: Opened) -> None:
-    """As an engine does that is killed as it makes the network again: it keeps them for one that nobody sees."""
+    """What is live waits and says so; a new release moves. An engine killed as it makes a network keeps such."""
     control = opened.plane.control
     (network,) = (await control.left())["networks"]
     (subnet,) = await control.docker("network", "inspect", "--format={{(index .IPAM.Config 0).Subnet}}", network)
@@ -112,7 +112,13 @@ async def test_a_network_whose_addresses_somebody_else_took(opened: Opened) -> N
             await control.docker("network", "disconnect", "--force", network, container)
         await control.docker("network", "rm", network)
         await control.docker("network", "create", f"--subnet={subnet}", taken)
+
+    async def told() -> bool:
+        return f"The subnet {subnet} is another network's" in opened.comment
+
     try:
+        assert await until(told), opened.comment
+        assert (await control.command("deploy", opened.name, "--no-wait")).code == 0
         await healed(opened)
     finally:
         await control.docker("network", "rm", taken)

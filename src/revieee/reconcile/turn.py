@@ -15,7 +15,7 @@ from revieee.model.addresses import PoolExhausted
 from revieee.model.environment import Environment, Release
 from revieee.model.lifecycle import Act, next_act, obsolete
 from revieee.model.phases import Outcome, Verdict
-from revieee.ports import AddressTaken, Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
+from revieee.ports import Fault, ImageGone, PortError, Refused, RetryLater, RetryWithinTime, Superseded
 from revieee.reconcile.holding import Hold, held, unless_late
 from revieee.reconcile.parts import Done, Parts, Step, Turn, Wait
 from revieee.reconcile.retrying import note_failure, too_early
@@ -196,14 +196,13 @@ async def _do(turn: Turn, act: Act) -> Step:
         return pause
     if act in {Act.FETCH, Act.BUILD}:
         await _go_on(turn)
+    if act in ACTS:
+        return await ACTS[act](turn)
+    release = turn.environment.next
+    assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
     try:
-        if act in ACTS:
-            return await ACTS[act](turn)
-        release = turn.environment.next
-        assert release is not None  # noqa: S101 -- next_act gives these acts only where there is one
         return await STEPS[act](turn, release)
-    except (ImageGone, AddressTaken) as error:
-        # Made anew by another release, which has a subnet of its own where its network cannot be had.
+    except ImageGone as error:
         log.warning("%s: %s: %s", turn.environment.name, act, error)
         await turn.write(lambda session: wishes.ask_again(session, turn.lease))
         return None
@@ -225,8 +224,9 @@ def _after(turn: Turn, act: Act, error: PortError | PoolExhausted) -> Step:
         log_tail = error.log if isinstance(error, Refused) else ""
         ending = Ending(verdict=Verdict.FAILED, reason=str(error), log_tail=log_tail)
         return Done(outcome=Outcome.FAILED, ending=ending)
-    level = logging.WARNING if isinstance(error, RetryLater) else logging.ERROR
-    log.log(level, "%s: %s: %s", turn.environment.name, act, turn.masked(str(error)))
+    words, passes = turn.masked(str(error)), isinstance(error, RetryLater)
+    if not passes or words != turn.environment.waiting_for:  # said once, however often it is tried again
+        log.log(logging.WARNING if passes else logging.ERROR, "%s: %s: %s", turn.environment.name, act, words)
     return _again(turn, str(error), delay=error.delay or None if isinstance(error, RetryLater) else None)
 
 

@@ -29,9 +29,8 @@ async def fetch(turn: Turn, release: Release) -> Step:
     try:
         await source.fetch(facts.repository, facts.number, release.commit, base_ref=facts.base_ref)
         await prepared
-    except AddressTaken as error:
-        log.warning("%s: %s", turn.environment.name, error)
-        await move(turn)
+    except AddressTaken:
+        await _move_if_needed(turn, release)
         return None
     finally:
         turn.parts.queued.discard(waiting)
@@ -53,6 +52,15 @@ async def fetch(turn: Turn, release: Release) -> Step:
             raise Refused(f"A hostname of {turn.environment.name} belongs to another environment.")
     await turn.write(lambda session: releases.keep_manifest(session, turn.lease, release.id, manifest))
     return Done(outcome=Outcome.DONE)
+
+
+async def _move_if_needed(turn: Turn, release: Release) -> None:
+    """Take another subnet, unless ours can be had by now: what is live was perhaps healed while the forge was slow."""
+    try:
+        await turn.parts.engine.prepare(turn.placement(release))
+    except AddressTaken as error:
+        log.warning("%s: %s", turn.environment.name, error)
+        await move(turn)
 
 
 async def _manifest(turn: Turn, release: Release, label_: str) -> Manifest:
