@@ -1,11 +1,12 @@
 """An environment's network, and what is in its way."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from revieee.clients.docker import DockerAnswered, DockerClient, Json
-from revieee.engines.docker import networks
+from revieee.engines.docker import networks, render
 from revieee.engines.docker.names import Names
 from revieee.model.policy import EngineOptions
 from revieee.ports import AddressTaken, Placement
@@ -47,3 +48,31 @@ async def test_an_engine_that_forbids_networks_uses_up_no_subnets() -> None:
     )
     with pytest.raises(DockerAnswered, match="denied by plugin"):
         await networks.ensure(Forbidding("unix:///nowhere"), place, EngineOptions(instance="demo"))
+
+
+@pytest.mark.slow
+async def test_of_two_of_one_name_the_one_with_the_subnet_stays(docker_lab: DockerLab) -> None:
+    """Docker looks whether a name is taken before it makes a network, and two orders at once are both carried out."""
+    place, elsewhere = docker_lab.place(1), replace(docker_lab.place(1), subnet=docker_lab.place(2).subnet)
+    client = DockerClient(docker_lab.options.host)
+    for one in (elsewhere, place):
+        body = render.network(one, docker_lab.options) | {"CheckDuplicate": False}
+        await client.call("POST", "networks", "create", body=body)
+    await client.close()
+    await docker_lab.engine.prepare(place)
+    mine = f"--filter=label=revieee.instance={docker_lab.instance}"
+    (left,) = docker("network", "ls", "--quiet", mine).split()
+    assert docker("network", "inspect", "--format={{(index .IPAM.Config 0).Subnet}}", left) == place.subnet
+
+
+@pytest.mark.slow
+async def test_whoever_is_cancelled_leaves_none_that_is_still_being_made(docker_lab: DockerLab) -> None:
+    place = docker_lab.place(1)
+    for soon in range(20):
+        making = asyncio.create_task(docker_lab.engine.prepare(place))
+        await asyncio.sleep(soon / 1000)
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
+        await docker_lab.engine.prepare(place)
+        (made,) = docker("network", "ls", "--quiet", f"--filter=label=revieee.instance={docker_lab.instance}").split()
+        docker("network", "rm", made)
