@@ -235,3 +235,18 @@ async def test_an_operator_is_told_how_much_there_is(control: Plane) -> None:
     severity, words = await told(5, clean_below=7 * GIB, keep_free=6 * GIB)
     assert severity is Severity.BAD
     assert "no new release begins" in words
+
+
+def test_a_process_that_only_just_began_walks_no_disk(tmp_path: Path) -> None:
+    async def main(around: Outside) -> None:
+        fate = Stalling()
+        process = Process(around, fate)
+        process.start()
+        await asyncio.sleep(around.policy.pace.tick - 1)
+        assert "engine.free" in fate.acts
+        assert "engine.usage" not in fate.acts
+        await asyncio.sleep(2)
+        assert "engine.usage" in fate.acts
+        await process.stop()
+
+    on_stage(tmp_path, main)

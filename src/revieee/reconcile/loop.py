@@ -178,9 +178,9 @@ class Reconciler:
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
 
     async def _walk(self) -> None:
-        """Beside everything else: to walk a large disk takes minutes."""
-        await keep_bounds(self._parts)
+        """Beside everything else: to walk a large disk takes minutes. A process that only just began has other work."""
         await self._parts.clock.sleep(self._parts.policy.pace.tick)
+        await keep_bounds(self._parts)
 
     async def _events(self) -> None:
         """Note of which environments the engine says that something changed."""
