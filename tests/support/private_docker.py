@@ -1,6 +1,7 @@
 """A Docker engine of a test's own, which it may restart and kill: in a network namespace, with its own data."""
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -151,6 +152,11 @@ def _clear(engine: PrivateDocker) -> None:
     if running := engine.docker("ps", "-aq").split():
         engine.docker("rm", "-fv", *running)
     engine.stop()
+    if not engine.namespace:
+        # One that was killed as it made a network has kept it to itself, with its interface on this machine.
+        stored = (engine.data / "network" / "files" / "local-kv.db").read_bytes()
+        for interface in set(re.findall(rb'"BridgeName":"(rv\w+)"', stored)):
+            subprocess.run(["ip", "link", "del", interface], capture_output=True, check=False)
 
 
 def _unmount(folder: Path) -> None:
