@@ -155,7 +155,7 @@ def _clear(engine: PrivateDocker) -> None:
     if not engine.namespace:
         # One that was killed as it made a network has kept it to itself, with its interface on this machine.
         stored = (engine.data / "network" / "files" / "local-kv.db").read_bytes()
-        for interface in set(re.findall(rb'"BridgeName":"(rv\w+)"', stored)):
+        for interface in {*re.findall(rb'"BridgeName":"(rv\w+)"', stored)} - {_BRIDGE.encode()}:
             subprocess.run(["ip", "link", "del", interface], capture_output=True, check=False)
 
 
