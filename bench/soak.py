@@ -54,14 +54,15 @@ _PAGE_CACHES = 3 * 2.5
 """MB. Each of the store's connections keeps up to 2 MB of pages (`PRAGMA cache_size`), more of them as tables grow."""
 GROWTH: Mapping[str, float] = {
     "memory, MB": 8.0 + _PAGE_CACHES,
-    "file descriptors": 3,
-    "sockets": 3,
+    "file descriptors": 6,
+    "sockets": 6,
     "threads": 3,
     "nginx, MB": 8.0,
 }
 """How much higher the last round may end than the one after the warm-up; of all else nothing may be left at all.
 
-A pool of threads makes the last of its few when as many are busy at once, which may be late.
+A pool of threads makes the last of its few when as many are busy at once, which may be late. A pool of connections
+drops those that it does not need any more with its next request, which at rest may not come.
 """
 _STATE = re.compile(r"^Commit `(\w+)` .*state \*\*(\w+)\*\*", re.MULTILINE)
 console = Console()
