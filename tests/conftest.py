@@ -39,10 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.xdist_group(_group(item.path) if item.path in on_engine else item.path.stem))
     if hasattr(config, "workerinput"):
-        items.sort(key=_turn)
+        items.sort(key=_rank)
 
 
-def _turn(item: pytest.Item) -> int:
+def _rank(item: pytest.Item) -> int:
     """What takes longest begins first, and what is fast comes last: so all processes end at about the same time."""
     marker = item.get_closest_marker("xdist_group")
     if marker is None:

@@ -14,6 +14,9 @@ from support.docker import docker
 from support.docker_lab import DockerLab
 
 BRIDGE = "com.docker.network.bridge.name"
+PLACE = Placement(
+    instance="demo", environment=1, incarnation=1, name="acme/shop#1", release="1", subnet="10.208.0.64/26"
+)
 
 
 @pytest.mark.slow
@@ -43,11 +46,8 @@ class Forbidding(DockerClient):
 
 
 async def test_an_engine_that_forbids_networks_uses_up_no_subnets() -> None:
-    place = Placement(
-        instance="demo", environment=1, incarnation=1, name="acme/shop#1", release="1", subnet="10.208.0.64/26"
-    )
     with pytest.raises(DockerAnswered, match="denied by plugin"):
-        await networks.ensure(Forbidding("unix:///nowhere"), place, EngineOptions(instance="demo"))
+        await networks.ensure(Forbidding("unix:///nowhere"), PLACE, EngineOptions(instance="demo"))
 
 
 @pytest.mark.slow
@@ -76,3 +76,25 @@ async def test_whoever_is_cancelled_leaves_none_that_is_still_being_made(docker_
         await docker_lab.engine.prepare(place)
         (made,) = docker("network", "ls", "--quiet", f"--filter=label=revieee.instance={docker_lab.instance}").split()
         docker("network", "rm", made)
+
+
+class Late(Forbidding):
+    """An engine on which one of ours with another subnet turns up just as we make it."""
+
+    def __init__(self) -> None:
+        super().__init__("unix:///nowhere")
+        self.asked = 0
+
+    async def call(self, method: str, *path: str, **more: object) -> Json:
+        """Answer as Docker does."""
+        self.asked += 1
+        if method == "POST":
+            raise DockerAnswered(409, "network with that name already exists")
+        if self.asked == 1:
+            return await super().call(method, *path, **more)
+        return {"Id": "n1", "Labels": Names(PLACE).shared_labels(), "IPAM": {"Config": [{"Subnet": "10.208.9.0/26"}]}}
+
+
+async def test_one_of_ours_with_another_subnet_is_not_taken_for_the_one_that_was_to_be_made() -> None:
+    with pytest.raises(DockerAnswered, match="already exists"):
+        await networks.ensure(Late(), PLACE, EngineOptions(instance="demo"))

@@ -39,7 +39,7 @@ async def ensure(client: DockerClient, placement: Placement, options: EngineOpti
             words = f"The subnet {placement.subnet} is another network's on this host ({error.message})."
             raise AddressTaken(words, delay=0) from error
         other = await _find(client, placement) if error.status == CONFLICT else None
-        if other is None:
+        if other is None or not _fits(other, placement):
             raise
         return str(other["Id"])
     return str(made["Id"])
